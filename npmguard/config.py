@@ -1,0 +1,94 @@
+"""Settings: npmguard.toml read into one frozen :class:`Config`, where an unknown key is an error.
+
+Every cap that bounds hostile input stands here, in one place.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from platformdirs import user_cache_path
+
+from npmguard.errors import ConfigError
+
+FILE_NAME = "npmguard.toml"
+FailOn = Literal["malicious", "suspicious", "never"]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """How patient npmguard is with a registry. Times in seconds."""
+
+    threads: int = 16
+    connect_timeout: float = 5.0
+    read_timeout: float = 20.0
+    transfer_timeout: float = 300.0  # one whole answer, so that a drip of bytes ends too
+    retries: int = 2
+    give_up_after: float = 20.0  # a registry that never answered is not asked again after this long
+    packument_max_age: float = 300.0  # where the registry's Cache-Control does not say
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Caps on what a package may make npmguard do; over one, the package is `unverified`. Sizes in bytes."""
+
+    packument_bytes: int = 256 * 1024**2
+    tarball_bytes: int = 256 * 1024**2
+    unpacked_bytes: int = 2 * 1024**3
+    file_count: int = 200_000
+    path_length: int = 4096
+    source_bytes: int = 16 * 1024**2  # one file that is parsed as JavaScript
+    kept_bytes: int = 128 * 1024**2  # all source files of one package, held in memory together
+    string_bytes: int = 1024**2  # one folded or decoded constant
+    fold_steps: int = 200_000  # constant-folding work in one file
+    analysis_seconds: float = 60.0  # one package
+    lockfile_bytes: int = 256 * 1024**2
+
+
+class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Where results are kept between runs; ``enabled = false`` is ``--no-cache``."""
+
+    enabled: bool = True
+    directory: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The cache's folder; the platform's own place unless configured."""
+        return Path(self.directory) if self.directory else user_cache_path("npmguard", appauthor=False)
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
+
+    fail_on: FailOn = "malicious"
+    jobs: int = 0
+    rules: tuple[str, ...] = ()  # further folders of rule files
+    network: Network = Network()
+    limits: Limits = Limits()
+    cache: Cache = Cache()
+
+
+def load_config(directory: Path, explicit: Path | None = None) -> Config:
+    """Read ``npmguard.toml`` of *directory*, or the *explicit* file; defaults where there is none.
+
+    Raises:
+        ConfigError: the explicit file is missing, the TOML is broken, a key is unknown or a value unusable;
+            the message names the file and the place.
+    """
+    path = explicit if explicit is not None else directory / FILE_NAME
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        if explicit is not None:
+            raise ConfigError(f"{path}: no such file; give --config an existing npmguard.toml") from None
+        return Config()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+        return msgspec.convert(table, Config)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}; see docs/configuration.md for the keys there are") from error

@@ -1,0 +1,97 @@
+"""Every error that npmguard raises on purpose, as one tree.
+
+::
+
+    NpmguardError
+    ├── UsageError                  exit 2: the user can mend it before anything is scanned
+    │   ├── ConfigError             npmguard.toml, an option or an environment variable
+    │   ├── NpmrcError              an .npmrc that cannot be read as npm reads it
+    │   ├── RuleError               a rule file the loader refuses
+    │   └── LockfileError
+    │       ├── LockfileNotFound    no lockfile at that path
+    │       ├── LockfileSyntaxError not JSON, or not the shape of a lockfile; names line and column
+    │       └── UnsupportedLockfile another package manager's lock, or an unknown lockfileVersion
+    ├── RegistryError               one package could not be asked about: it ends `unverified`
+    │   ├── RegistryUnreachable     no answer: DNS, connect, TLS, time-out, 5xx after all retries
+    │   ├── RegistryUnauthorized    401 or 403: names the registry and the credential that is missing
+    │   ├── NotInRegistry           404: the package or that version is not there (never was, or unpublished)
+    │   └── RegistryProtocolError   an answer that is not what a registry sends
+    ├── PackageError                one package could not be read: it ends `unverified`
+    │   ├── TarballError            damaged: not gzip, not tar, truncated
+    │   └── LimitExceeded           over a cap of Config; names the cap
+    └── CacheError                  the on-disk cache cannot be used; the scan goes on without it
+
+A message says what happened, where, and what to do next, in one line, and never holds a credential.
+"""
+
+
+class NpmguardError(Exception):
+    """Root of all errors that npmguard raises on purpose."""
+
+
+class UsageError(NpmguardError):
+    """Something that the user gave cannot be used; the command ends with exit code 2."""
+
+
+class ConfigError(UsageError):
+    """A setting is unknown or has an unusable value."""
+
+
+class NpmrcError(UsageError):
+    """An .npmrc file cannot be read as npm reads it."""
+
+
+class RuleError(UsageError):
+    """A rule file does not keep the format; raised at load, never at match."""
+
+
+class LockfileError(UsageError):
+    """The project's lockfile cannot be used."""
+
+
+class LockfileNotFound(LockfileError):  # noqa: N818 - named after the field's own ENOENT wording
+    """There is no lockfile at the path given."""
+
+
+class LockfileSyntaxError(LockfileError):
+    """The lockfile is not JSON, or not the shape of a lockfile."""
+
+
+class UnsupportedLockfile(LockfileError):  # noqa: N818
+    """The file is another package manager's lock, or an unknown lockfileVersion."""
+
+
+class RegistryError(NpmguardError):
+    """The registry did not give what one package needs."""
+
+
+class RegistryUnreachable(RegistryError):  # noqa: N818
+    """No usable answer came after all retries."""
+
+
+class RegistryUnauthorized(RegistryError):  # noqa: N818
+    """The registry wants a credential that npm's configuration does not hold for it."""
+
+
+class NotInRegistry(RegistryError):  # noqa: N818
+    """The registry answers, and does not hold that package or that version."""
+
+
+class RegistryProtocolError(RegistryError):
+    """The registry's answer is not in the registry's format."""
+
+
+class PackageError(NpmguardError):
+    """A package's bytes could not be read."""
+
+
+class TarballError(PackageError):
+    """The tarball is damaged: not gzip, not tar, or cut short."""
+
+
+class LimitExceeded(PackageError):  # noqa: N818
+    """The input is over a cap of Config; the message names the cap."""
+
+
+class CacheError(NpmguardError):
+    """The on-disk cache cannot be read or written."""

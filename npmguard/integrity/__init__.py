@@ -1,0 +1,1 @@
+"""Whether lock, registry, bytes agree."""

@@ -1,0 +1,538 @@
+"""The value types that travel through npmguard, frozen so that no stage can change another's result.
+
+They stand in the order in which a package meets them: lock, registry, tarball, facts, findings, report.
+This module imports the standard library and :mod:`npmguard.errors` only.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+# --- integrity -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hash:
+    """One digest of an integrity string: the algorithm's SRI name (``sha512``) and the raw digest bytes."""
+
+    algorithm: str
+    digest: bytes
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}-{b64encode(self.digest).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """A set of hashes of the same bytes, strongest first, as Subresource Integrity writes them.
+
+    ``unknown`` keeps the tokens whose algorithm or encoding npmguard cannot compute, so that "nothing to
+    compare" is told apart from "missing".
+    """
+
+    hashes: tuple[Hash, ...]
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([*map(str, self.hashes), *self.unknown])
+
+
+class IntegrityOutcome(StrEnum):
+    """How one pair of integrity statements agrees; missing, weak, unverifiable are never `valid`."""
+
+    VALID = "valid"
+    WEAK = "weak"  # agrees, by sha1 or md5 alone
+    MISMATCH = "mismatch"
+    MISSING = "missing"  # that side states no hash
+    UNVERIFIABLE = "unverifiable"  # both state hashes, none of them in common or computable
+    NOT_CHECKED = "not-checked"  # that side could not be asked, or the bytes could not be had
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityReport:
+    """The bytes against the lock and the registry; ``detail`` holds both hashes of a mismatch."""
+
+    lock: IntegrityOutcome = IntegrityOutcome.NOT_CHECKED
+    registry: IntegrityOutcome = IntegrityOutcome.NOT_CHECKED
+    signature: str | None = None
+    provenance: str | None = None
+    detail: str | None = None
+
+
+# --- lockfile --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """An entry of the lock that names a registry tarball.
+
+    ``name`` is the package's real name and ``alias`` the name it is installed under where that differs.
+    ``location`` is the entry's key as v2/v3 spell it (``node_modules/a/node_modules/b``), for v1 too.
+    ``resolved`` is the URL as written, or None. ``line`` is the entry's 1-based line in the lockfile.
+    """
+
+    name: str
+    version: str
+    location: str
+    line: int
+    resolved: str | None = None
+    integrity: Integrity | None = None
+    alias: str | None = None
+    dev: bool = False
+    optional: bool = False
+    peer: bool = False
+    in_bundle: bool = False
+    has_install_script: bool = False
+
+
+class SkipReason(StrEnum):
+    """Why an entry of the lock is not judged as a registry package."""
+
+    LINK = "link"  # a symbolic link to a folder of the project
+    WORKSPACE = "workspace"  # the project's own package
+    GIT = "git"
+    FILE = "file"  # file: tarball or folder
+    URL = "url"  # a tarball from a host that is no registry
+    BUNDLED = "bundled"  # scanned inside the tarball of the package that bundles it
+    INVALID = "invalid"  # an entry that says too little to know what it is
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPackage:
+    """An entry of the lock that names no registry tarball, with the reason; never passed in silence.
+
+    ``detail`` is one phrase for people: the git URL, the link's target, the bundling parent.
+    """
+
+    location: str
+    line: int
+    reason: SkipReason
+    detail: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one entry of the lock asks for: ``spec`` is the range, tag or alias spec as written."""
+
+    name: str
+    spec: str
+    kind: str  # "prod" | "dev" | "optional" | "peer" | "peer-optional"
+
+
+@dataclass(frozen=True, slots=True)
+class LockNode:
+    """One entry of the lock as the dependency graph sees it; ``""`` is the project itself.
+
+    ``target`` is the location that a link points to.
+    """
+
+    location: str
+    name: str
+    version: str | None
+    requires: tuple[Requirement, ...] = ()
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lockfile:
+    """A lockfile as read: every entry is in ``packages`` or in ``skipped``, and in ``nodes``.
+
+    ``nodes`` is keyed by location and holds the project itself under ``""``. ``entries`` is the number of
+    entries in the file, so that ``len(packages) + len(skipped) == entries`` can be checked.
+    """
+
+    path: str
+    version: int
+    name: str | None
+    entries: int
+    packages: tuple[LockedPackage, ...]
+    skipped: tuple[SkippedPackage, ...]
+    nodes: Mapping[str, LockNode] = field(repr=False, compare=False)
+
+
+# --- registry --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The parts of a package.json that decide what npm does, as shipped or as the registry tells them.
+
+    ``bin`` is normalised as npm does it: a plain string becomes ``{unscoped name: path}``.
+    """
+
+    name: str
+    version: str
+    scripts: Mapping[str, str] = _NOTHING
+    dependencies: Mapping[str, str] = _NOTHING
+    optional_dependencies: Mapping[str, str] = _NOTHING
+    peer_dependencies: Mapping[str, str] = _NOTHING
+    bin: Mapping[str, str] = _NOTHING
+    main: str | None = None
+    gypfile: bool | None = None
+    bundled: tuple[str, ...] = ()
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dist:
+    """Where the registry says a version's tarball is, and what it says of the bytes (sizes in bytes)."""
+
+    tarball: str
+    integrity: Integrity | None = None
+    shasum: str | None = None
+    file_count: int | None = None
+    unpacked_size: int | None = None
+    signatures: tuple[tuple[str, str], ...] = ()  # (keyid, base64 signature)
+    attestations: str | None = None  # URL
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version in a packument."""
+
+    manifest: Manifest
+    dist: Dist
+    published: datetime | None = None
+    deprecated: str | None = None
+    publisher: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packument:
+    """All that the registry says of one package name.
+
+    ``releases`` may be a lazy mapping: iterating over its keys is cheap, each value is decoded when asked for.
+    ``times`` holds publish times (aware, UTC) of every version that the registry remembers, unpublished ones
+    too. ``registry`` is the base URL that answered.
+    """
+
+    name: str
+    registry: str
+    releases: Mapping[str, Release] = field(repr=False)
+    times: Mapping[str, datetime] = field(repr=False)
+    dist_tags: Mapping[str, str] = _NOTHING
+    unpublished: bool = False
+
+
+# --- tarball ---------------------------------------------------------------------------------------------
+
+
+class ArchiveProblem(StrEnum):
+    """An oddity of a tarball that npm's own packing never makes."""
+
+    DUPLICATE = "duplicate"  # the same path twice: npm keeps the last
+    CASE_COLLISION = "case-collision"  # paths equal but for case or Unicode normal form
+    LINK = "link"  # symbolic or hard link: npm drops it
+    DEVICE = "device"  # device, fifo or another special entry
+    UNSAFE_PATH = "unsafe-path"  # absolute, with .., NUL or a drive letter: npm strips or drops it
+    TRAILING_DATA = "trailing-data"  # bytes after the end of the archive
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveNote:
+    """One oddity, at one path (as spelled in the archive)."""
+
+    problem: ArchiveProblem
+    path: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """One regular file of a package; ``path`` is relative, with ``/``, below the stripped top folder.
+
+    ``sha256`` is the hex digest. ``content`` is None for files that no analysis reads (images, binaries).
+    """
+
+    path: str
+    size: int
+    sha256: str
+    content: bytes | None = field(default=None, repr=False)
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackageArchive:
+    """A tarball as npm would extract it, in memory, never unpacked.
+
+    ``unpacked_size`` is in bytes, over the files as npm counts them for ``dist.unpackedSize``.
+    """
+
+    files: Mapping[str, PackageFile] = field(repr=False)
+    notes: tuple[ArchiveNote, ...]
+    entry_count: int
+    unpacked_size: int
+    manifest: Manifest | None
+    manifest_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestDelta:
+    """One change of a manifest: ``field`` is ``scripts``, ``dependencies``, ``bin`` …; None is "absent"."""
+
+    field: str
+    key: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file present in both versions with other bytes; ``added_lines`` are 1-based lines of the new one."""
+
+    path: str
+    added_lines: frozenset[int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDiff:
+    """What a version changed against its baseline; paths sorted."""
+
+    old_version: str
+    new_version: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[FileChange, ...]
+    manifest: tuple[ManifestDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The version compared with, and why that one."""
+
+    version: str
+    reason: str
+
+
+# --- facts -----------------------------------------------------------------------------------------------
+
+
+class FactKind(StrEnum):
+    """What was observed; see :class:`Fact` for what ``name``, ``value`` and ``args`` mean for each."""
+
+    CALL = "call"
+    NEW = "new"
+    WRITE = "write"
+    READ = "read"
+    STRING = "string"
+    REGEX = "regex"
+    MODULE = "module"
+    SHAPE = "shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    r"""One normalised observation in one file.
+
+    ``name`` is a dotted path with the global object dropped, so that ``window['fe'+'tch'] = f``,
+    ``self.fetch=f`` and ``globalThis["\x66etch"]=f`` are all WRITE ``fetch``. A required module is its root
+    (``child_process.exec``). A root that is a local value of unknown origin is ``?`` (``?.replace``), ``this``
+    stays ``this``, an unknown computed segment is ``[]`` (``?.[]``).
+
+    ===========  ========================================================================================
+    kind         meaning
+    ===========  ========================================================================================
+    CALL, NEW    ``name`` is the callee; ``args`` the constant arguments (None where not constant; a
+                 regular expression argument is ``/source/flags``)
+    WRITE        assignment to a member or a global, ``Object.defineProperty``, ``Object.assign``,
+                 ``Reflect.set``; ``value`` is the constant assigned, ``"<function>"`` for a function, or None
+    READ         a member read of a global or module root that is not itself a callee or write target
+    STRING       ``value`` is the string after folding and decoding
+    REGEX        ``value`` is the source between the slashes (or given to RegExp), ``args[0]`` the flags
+    MODULE       ``name`` is the module required or imported
+    SHAPE        ``name`` is a structural pattern of :mod:`npmguard.javascript.shapes` (``edit-distance``)
+    ===========  ========================================================================================
+
+    ``function`` is the index into :attr:`FileFacts.functions` of the innermost function that holds it. A WRITE
+    whose value is a function (literal, or a name that resolves to one) has that function in ``target``.
+    ``decoded`` says that name or value is not spelled so in the source. ``line`` and ``column`` are 1-based,
+    ``start`` and ``end`` are byte offsets.
+    """
+
+    kind: FactKind
+    name: str
+    line: int
+    column: int
+    start: int
+    end: int
+    function: int
+    value: str | None = None
+    args: tuple[str | None, ...] = ()
+    target: int | None = None
+    decoded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpan:
+    """A function of a file: byte offsets, the index of the function around it, and what it reaches.
+
+    Index 0 is the file's top level (parent -1). ``reaches`` holds the indices of the functions that it calls
+    or refers to by a name that resolves inside the file. ``refers`` holds the byte ranges of the initialisers
+    of top-level or outer variables that it refers to (tables of addresses live there).
+    """
+
+    start: int
+    end: int
+    parent: int
+    reaches: tuple[int, ...] = ()
+    refers: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """All facts of one file, in source order. ``partial`` says that syntax errors hid a part of it."""
+
+    path: str
+    facts: tuple[Fact, ...] = field(repr=False)
+    functions: tuple[FunctionSpan, ...] = field(repr=False)
+    partial: bool = False
+    problem: str | None = None  # why the file, or a part of it, could not be read
+
+
+# --- findings --------------------------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    """How bad it is if the finding is true."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Confidence(StrEnum):
+    """How sure the rule is."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation behind a finding.
+
+    ``excerpt`` is at most 160 characters of source around the place, ``decoded`` what it stands for where the
+    source hides it. Both are hostile: reporters escape them. ``added`` says whether the place is new against
+    the baseline (None: there is none to compare with).
+    """
+
+    signal: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+    excerpt: str | None = None
+    decoded: str | None = None
+    added: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule or an audit says about one package version; ``message`` is one plain sentence."""
+
+    rule: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    file: str | None = None
+    line: int | None = None
+    evidence: tuple[Evidence, ...] = ()
+    added: bool | None = None
+    remediation: str | None = None
+
+
+class Verdict(StrEnum):
+    """What npmguard says of one package version."""
+
+    MALICIOUS = "malicious"
+    SUSPICIOUS = "suspicious"
+    CLEAN = "clean"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class TarballAnalysis:
+    """All that reading one tarball told; what a worker returns and the results cache stores.
+
+    ``hashes`` are those of the tarball's bytes. ``findings`` come from code rules. ``signals`` names every
+    neutral signal that fired anywhere, sorted. ``unverified`` is why the analysis is incomplete, or None.
+    ``partial`` lists files with syntax errors that hid a part of them, and why.
+    """
+
+    hashes: tuple[Hash, ...]
+    size: int
+    file_count: int
+    unpacked_size: int
+    manifest: Manifest | None
+    notes: tuple[ArchiveNote, ...]
+    findings: tuple[Finding, ...]
+    signals: tuple[str, ...]
+    partial: tuple[tuple[str, str], ...] = ()
+    unverified: str | None = None
+
+
+# --- report ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The nearest clean version, or (``version`` None) what stands in its way, told in ``reason``."""
+
+    version: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageReport:
+    """The judgement of one package version, however many places of the lock hold it.
+
+    ``paths`` are the shortest ways from the project to it, each a tuple of ``name@version`` without the
+    project itself, at most five; ``more_paths`` is how many others there are. ``line`` is the lockfile's line
+    of the first location.
+    """
+
+    name: str
+    version: str
+    locations: tuple[str, ...]
+    line: int
+    verdict: Verdict
+    baseline: Baseline | None = None
+    findings: tuple[Finding, ...] = ()
+    integrity: IntegrityReport = IntegrityReport()
+    paths: tuple[tuple[str, ...], ...] = ()
+    more_paths: int = 0
+    fix: Fix | None = None
+    unverified_reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """The result of one command over one target; packages sorted by name, then version.
+
+    ``kind`` is ``lockfile``, ``tarball``, ``directory`` or ``spec``. ``ruleset`` is the digest of the rules
+    in force. ``seconds`` is wall time, left out of every output that must be the same for the same input.
+    """
+
+    tool_version: str
+    ruleset: str
+    kind: str
+    path: str
+    packages: tuple[PackageReport, ...]
+    skipped: tuple[SkippedPackage, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    def count(self, verdict: Verdict) -> int:
+        """How many packages have that verdict."""
+        return sum(package.verdict is verdict for package in self.packages)

@@ -1,0 +1,1 @@
+"""A ScanReport as text for people, machines."""
