@@ -6,7 +6,7 @@ This module imports the standard library and :mod:`npmguard.errors` only.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_DIGEST_BYTES = {"sha512": 64, "sha384": 48, "sha256": 32, "sha1": 20, "md5": 16}  # strongest first
 
 
 # --- integrity -------------------------------------------------------------------------------------------
@@ -40,6 +41,31 @@ class Integrity:
 
     hashes: tuple[Hash, ...]
     unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Integrity | None:
+        """Read an integrity string as Subresource Integrity (W3C, section 3.5) and npm's ssri spell it.
+
+        Tokens are parted by white space, options after ``?`` are dropped, repeats count once, and hashes of
+        one algorithm keep their order. Base64 must be the one canonical spelling of a digest of the
+        algorithm's length, or the token is ``unknown``. None when *text* holds no token at all.
+        """
+        hashes: dict[Hash, None] = {}
+        unknown: dict[str, None] = {}
+        for token in text.split():
+            algorithm, _, encoded = token.partition("?")[0].partition("-")
+            try:
+                digest = b64decode(encoded, validate=True)
+            except ValueError:
+                digest = b""
+            if len(digest) == _DIGEST_BYTES.get(algorithm) and b64encode(digest).decode("ascii") == encoded:
+                hashes[Hash(algorithm, digest)] = None
+            else:
+                unknown[token] = None
+        if not hashes and not unknown:
+            return None
+        strength = list(_DIGEST_BYTES)
+        return cls(tuple(sorted(hashes, key=lambda it: strength.index(it.algorithm))), tuple(unknown))
 
     def __str__(self) -> str:
         return " ".join([*map(str, self.hashes), *self.unknown])
