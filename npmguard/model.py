@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 _DIGEST_BYTES = {"sha512": 64, "sha384": 48, "sha256": 32, "sha1": 20, "md5": 16}  # strongest first
 
 
@@ -197,11 +195,11 @@ class Manifest:
 
     name: str
     version: str
-    scripts: Mapping[str, str] = _NOTHING
-    dependencies: Mapping[str, str] = _NOTHING
-    optional_dependencies: Mapping[str, str] = _NOTHING
-    peer_dependencies: Mapping[str, str] = _NOTHING
-    bin: Mapping[str, str] = _NOTHING
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    optional_dependencies: Mapping[str, str] = field(default_factory=dict)
+    peer_dependencies: Mapping[str, str] = field(default_factory=dict)
+    bin: Mapping[str, str] = field(default_factory=dict)
     main: str | None = None
     gypfile: bool | None = None
     bundled: tuple[str, ...] = ()
@@ -245,7 +243,7 @@ class Packument:
     registry: str
     releases: Mapping[str, Release] = field(repr=False)
     times: Mapping[str, datetime] = field(repr=False)
-    dist_tags: Mapping[str, str] = _NOTHING
+    dist_tags: Mapping[str, str] = field(default_factory=dict)
     unpublished: bool = False
 
 
