@@ -44,6 +44,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     fold_steps: int = 200_000  # constant-folding work in one file
     analysis_seconds: float = 60.0  # one package
     lockfile_bytes: int = 256 * 1024**2
+    mail_bytes: int = 64 * 1024**2  # one message
+    mail_text_bytes: int = 2 * 1024**2  # text and HTML of one message that are read as words
+    mail_parts: int = 500
+    mail_depth: int = 12  # messages and multiparts inside one another
+    mail_links: int = 2000  # links of one message that are judged
+    mail_image_pixels: int = 16_000_000  # all images of one message that are searched for QR codes
+    indicator_bytes: int = 64 * 1024**2  # one file of indicators
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

@@ -7,6 +7,8 @@
     │   ├── ConfigError             npmguard.toml, an option or an environment variable
     │   ├── NpmrcError              an .npmrc that cannot be read as npm reads it
     │   ├── RuleError               a rule file the loader refuses
+    │   ├── IndicatorError          a file of indicators that cannot be read
+    │   ├── MailboxError            a message, mbox or maildir that is not there or cannot be opened
     │   └── LockfileError
     │       ├── LockfileNotFound    no lockfile at that path
     │       ├── LockfileSyntaxError not JSON, or not the shape of a lockfile; names line and column
@@ -43,6 +45,14 @@ class NpmrcError(UsageError):
 
 class RuleError(UsageError):
     """A rule file does not keep the format; raised at load, never at match."""
+
+
+class IndicatorError(UsageError):
+    """A file of indicators is in none of the formats that npmguard reads, or is damaged."""
+
+
+class MailboxError(UsageError):
+    """A mail message, mbox or maildir cannot be opened."""
 
 
 class LockfileError(UsageError):

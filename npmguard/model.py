@@ -560,3 +560,172 @@ class ScanReport:
     def count(self, verdict: Verdict) -> int:
         """How many packages have that verdict."""
         return sum(package.verdict is verdict for package in self.packages)
+
+
+# --- indicators ------------------------------------------------------------------------------------------
+
+
+class IndicatorKind(StrEnum):
+    """What an indicator names."""
+
+    DOMAIN = "domain"
+    URL = "url"
+    EMAIL = "email"
+    IP = "ip"
+    ADDRESS = "address"  # of a wallet
+    SHA256 = "sha256"
+    PURL = "purl"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Indicator:
+    """One thing known to belong to an attack: ``source`` says who knows it, ``date`` since when (ISO 8601).
+
+    ``value`` is in the kind's normal form: domains, mail addresses and digests in lower case, domains in their
+    ASCII form, a package URL with its version.
+    """
+
+    kind: IndicatorKind
+    value: str
+    source: str = ""
+    date: str = ""
+    description: str = ""
+
+
+# --- mail ------------------------------------------------------------------------------------------------
+
+
+class MailVerdict(StrEnum):
+    """What npmguard says of one mail message; with ``--fail-on``, phishing counts as `malicious`."""
+
+    PHISHING = "phishing"
+    SUSPICIOUS = "suspicious"
+    GENUINE = "genuine"  # claims a brand, and neither its sender nor any way out of it is another's
+    UNRELATED = "unrelated"  # claims no registry and no code host
+
+
+class MailWeight(StrEnum):
+    """How much one piece of evidence says; only combinations of them make a verdict."""
+
+    STRONG = "strong"
+    WEAK = "weak"
+    CLEARS = "clears"  # speaks for the message
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class MailEvidence:
+    """One observation in a message, in plain words.
+
+    ``code`` is a stable name (``sender-lookalike``), ``where`` the place (``From``, ``text/html part``).
+    ``excerpt`` is at most 160 characters of the message: hostile, reporters escape it.
+    """
+
+    code: str
+    weight: MailWeight
+    message: str
+    where: str = ""
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailClaim:
+    """A brand that the message claims to come from, and the places where it does (sorted)."""
+
+    brand: str
+    title: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """A domain that passes for a brand's: ``domain`` is the registered domain, ``host`` the host as found.
+
+    ``kind`` is ``other-tld``, ``typo``, ``homoglyph``, ``punycode``, ``embedded``, ``combination`` or
+    ``subdomain``. ``strong`` says that no honest use of such a name is likely.
+    """
+
+    host: str
+    domain: str
+    brand: str
+    kind: str
+    imitates: str
+    strong: bool
+    reason: str
+
+
+class AuthOutcome(StrEnum):
+    """How one authentication method ended; what was not asked is never a pass and never a failure."""
+
+    PASS = "pass"  # noqa: S105 - a result of RFC 8601
+    FAIL = "fail"
+    NONE = "none"  # the domain publishes nothing, or the message carries no signature
+    NEUTRAL = "neutral"
+    ERROR = "error"  # asked, and no usable answer came
+    NOT_CHECKED = "not-checked"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthCheck:
+    """One method's outcome: ``domain`` is the domain it speaks of, ``aligned`` whether that is From's.
+
+    ``source`` is ``header`` (a trusted Authentication-Results), ``verified`` (checked here) or empty.
+    """
+
+    outcome: AuthOutcome = AuthOutcome.NOT_CHECKED
+    domain: str = ""
+    detail: str = ""
+    aligned: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAuthentication:
+    """SPF, DKIM, DMARC and ARC of one message."""
+
+    spf: AuthCheck = AuthCheck()
+    dkim: AuthCheck = AuthCheck()
+    dmarc: AuthCheck = AuthCheck()
+    arc: AuthCheck = AuthCheck()
+
+
+@dataclass(frozen=True, slots=True)
+class Maintainer:
+    """A user who may publish a package, as its packument names them."""
+
+    name: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEntry:
+    """A locked package that the addressed maintainer can publish; ``matched`` says how they were known."""
+
+    name: str
+    versions: tuple[str, ...]
+    maintainer: str
+    matched: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailReport:
+    """The judgement of one message.
+
+    ``source`` is the file (with ``#n`` for the n-th message of an mbox). ``reason`` is the verdict in one
+    sentence. ``incomplete`` holds why parts of the message could not be read or asked about; ``nested`` the
+    judgements of the messages attached to it. ``watch`` is what to watch, where a lock was given.
+    """
+
+    source: str
+    verdict: MailVerdict
+    reason: str
+    sender: str = ""
+    subject: str = ""
+    claims: tuple[MailClaim, ...] = ()
+    evidence: tuple[MailEvidence, ...] = ()
+    lookalikes: tuple[Lookalike, ...] = ()
+    authentication: MailAuthentication = MailAuthentication()
+    recipients: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    nested: tuple[MailReport, ...] = ()
+    watch: tuple[WatchEntry, ...] = ()
