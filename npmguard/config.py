@@ -71,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     fail_on: FailOn = "malicious"
     jobs: int = 0
     rules: tuple[str, ...] = ()  # further folders of rule files
+    accept_skipped: tuple[Literal["git", "url", "file"], ...] = ()  # entries that may stay unjudged
     network: Network = Network()
     limits: Limits = Limits()
     cache: Cache = Cache()

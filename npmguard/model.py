@@ -490,7 +490,8 @@ class TarballAnalysis:
 
     ``hashes`` are those of the tarball's bytes. ``findings`` come from code rules. ``signals`` names every
     neutral signal that fired anywhere, sorted. ``unverified`` is why the analysis is incomplete, or None.
-    ``partial`` lists files with syntax errors that hid a part of them, and why.
+    ``partial`` lists files with syntax errors that hid a part of them, and why. ``diff`` and
+    ``baseline_signals`` are there when it was read together with its baseline.
     """
 
     hashes: tuple[Hash, ...]
@@ -502,6 +503,27 @@ class TarballAnalysis:
     findings: tuple[Finding, ...]
     signals: tuple[str, ...]
     partial: tuple[tuple[str, str], ...] = ()
+    unverified: str | None = None
+    diff: VersionDiff | None = None
+    baseline_signals: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions of one package held against each other, for a person to read.
+
+    ``gained`` and ``lost`` are neutral behaviours (signal ids). ``unverified`` is why something could not be
+    compared, or None.
+    """
+
+    name: str
+    old_version: str
+    new_version: str
+    diff: VersionDiff | None
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    verdict: Verdict
     unverified: str | None = None
 
 

@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make scan` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+LOCK   ?= fixtures/lockfiles/pdf.js/package-lock.json
+ARGS   ?=
+BIN    := $(VENV)/bin
+
+.PHONY: scan test unit lint bench docs clean
+
+$(BIN)/npmguard: pyproject.toml $(shell find npmguard rules -type f -not -name '*.pyc')
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+# The environment of tests holds npmguard as an editable install, with the test tools.
+$(VENV)-test/.ready: pyproject.toml
+	test -x $(VENV)-test/bin/python || $(PYTHON) -m venv $(VENV)-test
+	$(VENV)-test/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+scan: $(BIN)/npmguard
+	@$(BIN)/npmguard scan $(LOCK) $(ARGS)
+
+test: $(VENV)-test/.ready
+	$(VENV)-test/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)-test/.ready
+	$(VENV)-test/bin/ruff check .
+	$(VENV)-test/bin/ruff format --check .
+	$(VENV)-test/bin/mypy
+
+bench: $(VENV)-test/.ready
+	$(VENV)-test/bin/python benchmarks/run.py $(ARGS)
+
+docs: $(VENV)-test/.ready
+	$(VENV)-test/bin/npmguard rules docs --output docs/rules.md
+
+clean:
+	rm -rf $(VENV) $(VENV)-test build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,5 @@
+"""``python -m npmguard``: the command line."""
+
+from npmguard.cli import main
+
+main()

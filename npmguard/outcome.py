@@ -1,0 +1,54 @@
+"""The exit code that a report stands for: the one place that decides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from npmguard.model import SkipReason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from npmguard.config import FailOn
+    from npmguard.model import ScanReport, SkippedPackage
+
+OK = 0
+FLAGGED = 1
+USAGE = 2
+INCOMPLETE = 3
+INTERRUPTED = 130  # 128 + SIGINT, as shells tell it
+
+#: Skipped entries whose code is judged elsewhere (bundled) or is the project's own: they leave nothing open.
+JUDGED_ELSEWHERE = frozenset({SkipReason.LINK, SkipReason.WORKSPACE, SkipReason.BUNDLED})
+
+_FLAGGED_BY: dict[FailOn, frozenset[Verdict]] = {
+    "malicious": frozenset({Verdict.MALICIOUS}),
+    "suspicious": frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS}),
+    "never": frozenset(),
+}
+
+
+def flagged(report: ScanReport, fail_on: FailOn) -> bool:
+    """Whether a package's verdict is at or over *fail_on*."""
+    return any(package.verdict in _FLAGGED_BY[fail_on] for package in report.packages)
+
+
+def unjudged(report: ScanReport, accepted: Collection[str] = ()) -> tuple[SkippedPackage, ...]:
+    """The skipped entries that nobody has looked at: git, file and URL dependencies, unreadable entries."""
+    return tuple(
+        entry
+        for entry in report.skipped
+        if entry.reason not in JUDGED_ELSEWHERE and entry.reason.value not in accepted
+    )
+
+
+def exit_code(report: ScanReport, fail_on: FailOn, accepted: Collection[str] = ()) -> int:
+    """0, 1 (flagged) or 3 (incomplete); flagged wins.
+
+    A package that is `unverified`, or an entry of the lock that nobody judged, leaves the scan incomplete.
+    """
+    if flagged(report, fail_on):
+        return FLAGGED
+    if report.count(Verdict.UNVERIFIED) or unjudged(report, accepted):
+        return INCOMPLETE
+    return OK

@@ -1,0 +1,183 @@
+"""Worker processes that analyse tarballs, where one that dies or hangs costs its own package only."""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Self
+
+import msgspec
+
+from npmguard.model import TarballAnalysis
+from npmguard.protocol import HEADER, Settings, send
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from npmguard.config import Limits
+
+_START_SECONDS = 60.0
+# What the interpreter needs to find itself; a worker has no use for tokens that the environment may hold.
+_ENVIRONMENT = (
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+)
+_GRACE = 2.0  # a worker keeps its own time; the pool kills it only when it does not
+
+
+class WorkerFailure(Exception):  # noqa: N818 - internal: becomes an `unverified` analysis
+    """A worker died, hung or said something that is no answer."""
+
+
+class AnalysisPool:
+    """As many worker processes as *jobs*, started when first needed; safe to call from many threads.
+
+    ``analyse`` blocks its caller until a worker is free, so that the callers' number bounds the bytes in
+    flight.
+    """
+
+    def __init__(self, jobs: int, rules: tuple[str, ...], limits: Limits, *, prefilter: bool = True) -> None:
+        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter))
+        self._seconds = limits.analysis_seconds * _GRACE + 5.0
+        self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
+        self._workers = [_Worker(settings) for _ in range(jobs or os.cpu_count() or 1)]
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def analyse(self, tarball: bytes, baseline: bytes | None = None) -> TarballAnalysis | str:
+        """The analysis of a tarball, or one line that says why a worker could not give one."""
+        worker = self._idle.get()
+        try:
+            if self._closed.is_set():
+                return "the scan was stopped"
+            return self._decoder.decode(worker.ask(tarball, baseline or b"", self._seconds))
+        except (WorkerFailure, msgspec.DecodeError, OSError) as error:
+            worker.end()
+            return f"the process that read it {error}"
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """End all workers at once; whoever waits for one gets a reason instead of an analysis."""
+        self._closed.set()
+        for worker in self._workers:
+            worker.signal()
+        for _ in self._workers:
+            try:
+                self._idle.get(timeout=1.0).end()
+            except queue.Empty:
+                return
+
+
+class _Worker:
+    """One worker process, started at the first request and again after it was ended."""
+
+    def __init__(self, settings: bytes) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: IO[bytes] | None = None
+
+    def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> bytes:
+        process = self._process if self._process is not None else self._start()
+        try:
+            _write(process, tarball, baseline)
+        except BrokenPipeError:
+            raise WorkerFailure(self._death()) from None
+        return self._receive(process, seconds)
+
+    def signal(self) -> None:
+        """Make the process end, whichever thread is talking to it."""
+        if self._process is not None:
+            self._process.kill()
+
+    def end(self) -> None:
+        """End the process and let go of all that belongs to it; for the thread that holds the worker."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, self._messages):
+            try:
+                if stream is not None:
+                    stream.close()
+            except BrokenPipeError:
+                continue  # what was still buffered has no reader any more
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        process = self._process = subprocess.Popen(
+            # -P: the folder that the user stands in is the scanned project, and no place to import from
+            [sys.executable, "-P", "-m", "npmguard.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            start_new_session=True,  # Ctrl-C is for the scan; it ends its workers itself
+        )
+        _write(process, self._settings)
+        self._receive(process, _START_SECONDS)
+        return process
+
+    def _receive(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
+        size = int.from_bytes(self._read(process, HEADER, deadline), "big")
+        return self._read(process, size, deadline)
+
+    def _read(self, process: subprocess.Popen[bytes], size: int, deadline: float) -> bytes:
+        if process.stdout is None:
+            raise WorkerFailure("has no output")
+        descriptor = process.stdout.fileno()
+        parts = bytearray()
+        while len(parts) < size:
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise WorkerFailure("took too long and was ended")
+            part = os.read(descriptor, min(size - len(parts), 1 << 20))
+            if not part:
+                raise WorkerFailure(self._death())
+            parts += part
+        return bytes(parts)
+
+    def _death(self) -> str:
+        """How the process ended, with the last line that it wrote to its standard error."""
+        process = self._process
+        if process is None or self._messages is None:
+            return "ended"
+        try:
+            code = process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "closed its pipe"
+        self._messages.seek(0)
+        lines = self._messages.read().decode("utf-8", "replace").splitlines()
+        last = f": {lines[-1][:200]}" if lines else ""
+        return f"was ended by signal {-code}{last}" if code < 0 else f"ended with exit code {code}{last}"
+
+
+def _write(process: subprocess.Popen[bytes], *frames: bytes) -> None:
+    if process.stdin is None:
+        raise WorkerFailure("has no input")
+    for frame in frames:
+        send(process.stdin, frame)

@@ -1,0 +1,38 @@
+"""What a scan and its worker processes say to each other: frames of bytes on pipes.
+
+A frame is an 8-byte big-endian length, then that many bytes. The first frame to a worker holds
+:class:`Settings`; after it each request is a frame with the tarball and a frame with the baseline's tarball
+(empty: none), and each answer one frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack. No
+pickle: what a worker that was taken over can send is data of one shape.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import msgspec
+
+from npmguard.config import Limits
+
+HEADER = 8
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a worker has to know before the first tarball: further rule folders, the caps."""
+
+    rules: tuple[str, ...]
+    limits: Limits
+    prefilter: bool = True
+
+
+def send(stream: BinaryIO, frame: bytes) -> None:
+    """Write one frame."""
+    stream.write(len(frame).to_bytes(HEADER, "big"))
+    stream.write(frame)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes:
+    """Read one frame; empty at the end of input."""
+    header = stream.read(HEADER)
+    return stream.read(int.from_bytes(header, "big")) if len(header) == HEADER else b""
