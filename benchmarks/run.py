@@ -12,7 +12,7 @@ same packages, extracted, in-process. Machine, date and versions are printed wit
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import hashlib
 import io
 import json
@@ -191,7 +191,7 @@ def analysis(found: dict[str, bytes]) -> tuple[float, float, dict[str, float]]:
 
 
 def guarddog(found: dict[str, bytes], labels: list[str], work: Path) -> list[float]:
-    """CPU of GuardDog's source analysis, in-process, of each of those packages, extracted by npm's own rules."""
+    """CPU of GuardDog's source analysis, in-process, of each of those packages, extracted."""
     environment_folder = work / "guarddog"
     subprocess.run([sys.executable, "-m", "venv", environment_folder], check=True)
     python = environment_folder / "bin" / "python"
@@ -244,7 +244,7 @@ def main() -> None:
             rows.append(
                 (f"npmguard, the same {len(labels)}", f"CPU {own:.3f} s", f"{theirs / own:.0f} times less")
             )
-    print(f"npmguard {__version__}, {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, Python", end=" ")
+    print(f"npmguard {__version__}, {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, Python", end=" ")
     print(f"{platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
     for label, figures, ratio in rows:
         print(f"{label:34} {figures:58} {ratio}")
