@@ -1,0 +1,304 @@
+"""Facts against signals against rules: which combination holds, and where it was seen."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from npmguard.detect.clause import Clause, ClauseKind, Seen, compile_names
+from npmguard.detect.region import Reachability, Region
+from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of
+from npmguard.model import Fact, FactKind, FileFacts, Manifest
+
+MANIFEST = "package.json"
+_REMEMBERED_NAMES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One fact, or one script of the manifest, that passed one clause; ``text`` is the script."""
+
+    file: str
+    seen: Seen
+    fact: Fact | None = None
+    text: str = ""
+
+    @property
+    def start(self) -> int:
+        """Byte offset in the file."""
+        return self.fact.start if self.fact else 0
+
+
+Hits = Mapping[Clause, Sequence[Hit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One signal of a rule that holds, with the places where it was seen, in order of file and place."""
+
+    signal: str
+    places: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One rule that holds: once a file, or once for the package. ``file`` is where its first signal is."""
+
+    rule: Rule
+    file: str
+    sightings: tuple[Sighting, ...]
+
+
+class Matcher:
+    """A ruleset made ready for matching; what it remembers does not depend on the package."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self._by_kind: dict[str, list[Clause]] = {}
+        for signal in ruleset.signals.values():
+            for clause in clauses_of(signal.match):
+                self._by_kind.setdefault(clause.kind, []).append(clause)
+        self._named: dict[tuple[str, str], tuple[Clause, ...]] = {}
+
+    def read(self, facts: FileFacts) -> FileSightings:
+        """Ask every clause of every fact of one file."""
+        hits: dict[Clause, list[Hit]] = {}
+        for fact in facts.facts:
+            for clause in self._asked_of(fact):
+                seen = _see(clause, fact)
+                if seen is not None:
+                    hits.setdefault(clause, []).append(Hit(facts.path, seen, fact))
+        return FileSightings(self.ruleset, facts, hits)
+
+    def read_manifest(self, manifest: Manifest | None) -> Hits:
+        """Ask the manifest clauses of the scripts of ``package.json``."""
+        hits: dict[Clause, list[Hit]] = {}
+        if manifest is not None:
+            for clause in self._by_kind.get(ClauseKind.MANIFEST, ()):
+                for name, script in sorted(manifest.scripts.items()):
+                    seen = clause.value.test(script) if clause.value else Seen((script,))
+                    if seen is not None and compile_names(clause.names).fullmatch(name):
+                        hits.setdefault(clause, []).append(Hit(MANIFEST, seen, text=f"{name}: {script}"))
+        return hits
+
+    def candidates(
+        self, files: Sequence[FileSightings], manifest: Hits, check: Callable[[], None] = lambda: None
+    ) -> Iterator[Candidate]:
+        """Every rule that holds in these files of one package, by rule, then file.
+
+        *check* is called again and again; it raises to end the work.
+        """
+        ordered = sorted(files, key=lambda each: each.path)
+        for rule in self.ruleset.rules:
+            check()
+            if rule.scope is Scope.PACKAGE:
+                whole = View(self.ruleset, merge([*(each.hits for each in ordered), manifest]))
+                sightings = whole.sightings(rule.match)
+                if sightings:
+                    yield Candidate(rule, sightings[0].places[0].file, sightings)
+                continue
+            for each in ordered:
+                sightings = each.sightings(rule, check)
+                if sightings:
+                    yield Candidate(rule, each.path, sightings)
+
+    def _asked_of(self, fact: Fact) -> Sequence[Clause]:
+        """The clauses whose kind and name fit; the same names come again and again."""
+        if fact.kind in (FactKind.STRING, FactKind.REGEX):
+            return self._by_kind.get(fact.kind, ())
+        key = (fact.kind.value, fact.name)
+        clauses = self._named.get(key)
+        if clauses is None:
+            if len(self._named) > _REMEMBERED_NAMES:
+                self._named.clear()
+            clauses = self._named[key] = tuple(
+                clause
+                for clause in self._by_kind.get(fact.kind, ())
+                if compile_names(clause.names).fullmatch(fact.name)
+            )
+        return clauses
+
+
+class View:
+    """Hits looked at as a whole: which signals they make, and which combinations."""
+
+    def __init__(self, ruleset: Ruleset, hits: Hits) -> None:
+        self._signals = ruleset.signals
+        self._hits = hits
+        self._seen: dict[str, tuple[Hit, ...] | None] = {}
+
+    def fired(self) -> tuple[str, ...]:
+        """The ids of all signals that hold, sorted."""
+        return tuple(name for name in self._signals if self.signal(name) is not None)
+
+    def signal(self, name: str) -> tuple[Hit, ...] | None:
+        """Where the signal was seen, or None where it does not hold."""
+        if name not in self._seen:
+            found = self._combination(self._signals[name].match)
+            self._seen[name] = None if found is None else _in_order(found)
+        return self._seen[name]
+
+    def sightings(self, match: Match) -> tuple[Sighting, ...] | None:
+        """The signals that make *match* hold, or None where it does not."""
+        found: list[Sighting] = []
+        for entry in match.all:
+            seen = self._entry_sightings(entry)
+            if seen is None:
+                return None
+            found.extend(seen)
+        alternatives = [seen for entry in match.any if (seen := self._entry_sightings(entry)) is not None]
+        if match.any and not alternatives:
+            return None
+        for seen in alternatives:
+            found.extend(seen)
+        if any(self._entry_sightings(entry) is not None for entry in match.none):
+            return None
+        unique = {sighting.signal: sighting for sighting in reversed(found)}
+        return tuple(reversed(unique.values()))
+
+    def _entry_sightings(self, entry: Entry) -> tuple[Sighting, ...] | None:
+        if isinstance(entry, Match):
+            return self.sightings(entry)
+        if isinstance(entry, Clause):
+            return None  # the loader lets rules name signals only
+        places = self.signal(entry)
+        return None if places is None else (Sighting(entry, places),)
+
+    def _combination(self, match: Match) -> list[Hit] | None:
+        found: list[Hit] = []
+        for entry in match.all:
+            hits = self._entry(entry)
+            if hits is None:
+                return None
+            found.extend(hits)
+        alternatives = [hits for entry in match.any if (hits := self._entry(entry)) is not None]
+        if match.any and not alternatives:
+            return None
+        for hits in alternatives:
+            found.extend(hits)
+        if any(self._entry(entry) is not None for entry in match.none):
+            return None
+        return found
+
+    def _entry(self, entry: Entry) -> Sequence[Hit] | None:
+        if isinstance(entry, str):
+            return self.signal(entry)
+        if isinstance(entry, Match):
+            return self._combination(entry)
+        hits = self._hits.get(entry, ())
+        least = entry.least
+        if not hits or len(hits) < least.count:
+            return None
+        if least.distinct > 1 and len({value for hit in hits for value in hit.seen.values}) < least.distinct:
+            return None
+        if least.kinds > 1 and len({kind for hit in hits for kind in hit.seen.kinds}) < least.kinds:
+            return None
+        return hits
+
+
+class FileSightings:
+    """What the clauses saw in one file."""
+
+    def __init__(self, ruleset: Ruleset, facts: FileFacts, hits: Mapping[Clause, list[Hit]]) -> None:
+        self.path = facts.path
+        self.hits: Hits = hits
+        self.whole = View(ruleset, hits)
+        self._ruleset = ruleset
+        self._facts = facts
+        self._places = {clause: _Places(each) for clause, each in hits.items()}
+        self._reachability: Reachability | None = None
+
+    def sightings(self, rule: Rule, check: Callable[[], None]) -> tuple[Sighting, ...] | None:
+        """The signals of *rule* where its combination holds in its scope, else None."""
+        if rule.scope is not Scope.FUNCTION:
+            return self.whole.sightings(rule.match)
+        anchor, *others = rule.match.all
+        rest = Match(tuple(others), rule.match.any, rule.match.none)
+        anchors = self.whole.signal(anchor) if isinstance(anchor, str) else None
+        if not isinstance(anchor, str) or anchors is None:
+            return None
+        if self.whole.sightings(Match(rest.all, rest.any)) is None:
+            return None  # not even in the whole file
+        tried: set[Region] = set()
+        for hit in anchors:
+            check()
+            if hit.fact is None:
+                continue
+            region = self._region(hit.fact)
+            if region in tried:
+                continue
+            tried.add(region)
+            found = self._inside(region).sightings(rest)
+            if found is not None:
+                return (Sighting(anchor, (hit,)), *(each for each in found if each.signal != anchor))
+        return None
+
+    def _region(self, fact: Fact) -> Region:
+        if self._reachability is None:
+            self._reachability = Reachability(self._facts)
+        return self._reachability.region(self._reachability.starts(fact))
+
+    def _inside(self, region: Region) -> View:
+        inside = {clause: places.inside(region) for clause, places in self._places.items()}
+        return View(self._ruleset, {clause: hits for clause, hits in inside.items() if hits})
+
+
+class _Places:
+    """The hits of one clause in one file, found by function and by byte range."""
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        self._hits = sorted(hits, key=lambda hit: hit.start)
+        self._starts = [hit.start for hit in self._hits]
+        self._by_function: dict[int, list[int]] = {}
+        for index, hit in enumerate(self._hits):
+            if hit.fact is not None:
+                self._by_function.setdefault(hit.fact.function, []).append(index)
+
+    def inside(self, region: Region) -> list[Hit]:
+        found: set[int] = set()
+        for function in region.functions & self._by_function.keys():
+            found.update(self._by_function[function])
+        for start, end in region.ranges:
+            found.update(range(bisect_left(self._starts, start), bisect_left(self._starts, end)))
+        return [self._hits[index] for index in sorted(found)]
+
+
+def merge(several: Sequence[Hits]) -> Hits:
+    """The hits of several files together, in their order."""
+    merged: dict[Clause, list[Hit]] = {}
+    for hits in several:
+        for clause, each in hits.items():
+            merged.setdefault(clause, []).extend(each)
+    return merged
+
+
+def _in_order(hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    unique = {(hit.file, hit.start, hit.fact.name if hit.fact else hit.text): hit for hit in hits}
+    return tuple(unique[key] for key in sorted(unique))
+
+
+def _see(clause: Clause, fact: Fact) -> Seen | None:
+    """Ask one clause of one fact whose kind and name fit."""
+    if clause.kind in (ClauseKind.STRING, ClauseKind.REGEX):
+        if clause.value is None or fact.value is None:
+            return None
+        if clause.kind is ClauseKind.REGEX and clause.value.accepts:
+            return clause.value.test(f"/{fact.value}/{(fact.args[0] if fact.args else None) or ''}")
+        return clause.value.test(fact.value)
+    if clause.function and fact.value != "<function>" and fact.target is None:
+        return None
+    kinds: tuple[str, ...] = ()
+    values: tuple[str, ...] = (fact.name,)
+    if clause.value is not None:
+        seen = clause.value.test(fact.value) if fact.value is not None else None
+        if seen is None:
+            return None
+        values, kinds = seen.values, seen.kinds
+    for argument in clause.args:
+        given = fact.args if argument.at is None else fact.args[argument.at : argument.at + 1]
+        seen = next((seen for text in given if text is not None and (seen := argument.text.test(text))), None)
+        if seen is None:
+            return None
+        kinds += seen.kinds
+    return Seen(values, kinds)
