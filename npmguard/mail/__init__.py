@@ -1,0 +1,1 @@
+"""Registry-impersonation phishing: who a message claims to come from, whether it does, and what it wants."""
