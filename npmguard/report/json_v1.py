@@ -1,0 +1,114 @@
+"""A ScanReport as JSON, schema ``npmguard.report/1``.
+
+The format is written by hand and changes only by new keys: what a program relies on does not follow the
+program's own types. ``docs/report.schema.json`` describes it, ``docs/reports.md`` explains it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from npmguard.model import Verdict
+from npmguard.report.escape import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage
+
+SCHEMA = "npmguard.report/1"
+
+
+def render(report: ScanReport) -> bytes:
+    """*report* as JSON in ASCII, each package and each skipped entry on a line of its own.
+
+    The same report gives the same bytes: no times, no order that may change. Texts are as they were found, with
+    credentials masked; who shows them escapes them.
+    """
+    head = {
+        "schema": SCHEMA,
+        "tool": {"name": "npmguard", "version": report.tool_version, "ruleset": report.ruleset},
+        "target": {"kind": report.kind, "path": report.path},
+        "summary": {
+            "packages": len(report.packages),
+            "malicious": report.count(Verdict.MALICIOUS),
+            "suspicious": report.count(Verdict.SUSPICIOUS),
+            "clean": report.count(Verdict.CLEAN),
+            "unverified": report.count(Verdict.UNVERIFIED),
+            "skipped": len(report.skipped),
+        },
+    }
+    lines = [f"{to_json(key)}:{to_json(value)}" for key, value in head.items()]
+    lines.append(f'"packages":{_rows([_package(package) for package in report.packages])}')
+    lines.append(f'"skipped":{_rows([_skipped(entry) for entry in report.skipped])}')
+    lines.append(f'"notes":{_rows(report.notes)}')
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+
+
+def _rows(items: Sequence[Any]) -> str:
+    return "[\n" + ",\n".join(map(to_json, items)) + "\n]" if items else "[]"
+
+
+def _package(package: PackageReport) -> dict[str, Any]:
+    integrity = package.integrity
+    return {
+        "name": package.name,
+        "version": package.version,
+        "locations": package.locations,
+        "line": package.line,
+        "verdict": package.verdict.value,
+        "baseline": (
+            {"version": package.baseline.version, "reason": package.baseline.reason}
+            if package.baseline
+            else None
+        ),
+        "findings": [_finding(finding) for finding in package.findings],
+        "integrity": {
+            "lock": integrity.lock.value,
+            "registry": integrity.registry.value,
+            "signature": integrity.signature,
+            "provenance": integrity.provenance,
+            "detail": integrity.detail,
+        },
+        "paths": package.paths,
+        "more_paths": package.more_paths,
+        "fix": {"version": package.fix.version, "reason": package.fix.reason} if package.fix else None,
+        "unverified_reason": package.unverified_reason,
+        "notes": package.notes,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "message": finding.message,
+        "file": finding.file,
+        "line": finding.line,
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "added": finding.added,
+        "remediation": finding.remediation,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "signal": evidence.signal,
+        "message": evidence.message,
+        "file": evidence.file,
+        "line": evidence.line,
+        "excerpt": evidence.excerpt,
+        "decoded": evidence.decoded,
+        "added": evidence.added,
+    }
+
+
+def _skipped(entry: SkippedPackage) -> dict[str, Any]:
+    return {
+        "location": entry.location,
+        "reason": entry.reason.value,
+        "line": entry.line,
+        "name": entry.name,
+        "detail": entry.detail,
+    }
