@@ -101,6 +101,11 @@ class LockedPackage:
     ``name`` is the package's real name and ``alias`` the name it is installed under where that differs.
     ``location`` is the entry's key as v2/v3 spell it (``node_modules/a/node_modules/b``), for v1 too.
     ``resolved`` is the URL as written, or None. ``line`` is the entry's 1-based line in the lockfile.
+
+    npm downloads what ``resolved`` says, whatever the entry calls it. ``resolved_name`` and
+    ``resolved_version`` are what that URL names where it is not this name or version: a poisoned lock, or a
+    registry of odd habits. None means that they agree, or that the URL does not say. ``has_shrinkwrap``: the
+    package brings its own npm-shrinkwrap.json, which npm obeys for everything below it.
     """
 
     name: str
@@ -115,6 +120,9 @@ class LockedPackage:
     peer: bool = False
     in_bundle: bool = False
     has_install_script: bool = False
+    has_shrinkwrap: bool = False
+    resolved_name: str | None = None
+    resolved_version: str | None = None
 
 
 class SkipReason(StrEnum):
@@ -133,7 +141,9 @@ class SkipReason(StrEnum):
 class SkippedPackage:
     """An entry of the lock that names no registry tarball, with the reason; never passed in silence.
 
-    ``detail`` is one phrase for people: the git URL, the link's target, the bundling parent.
+    ``detail`` is one phrase for people: the git URL, the link's target, the bundling parent. ``bundler`` is
+    the location of the package whose tarball should hold a bundled one; npm downloads ``name@version`` after
+    all where it does not.
     """
 
     location: str
@@ -141,6 +151,8 @@ class SkippedPackage:
     reason: SkipReason
     detail: str
     name: str | None = None
+    version: str | None = None
+    bundler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ class Requirement:
 
     name: str
     spec: str
-    kind: str  # "prod" | "dev" | "optional" | "peer" | "peer-optional"
+    kind: str  # "prod" | "dev" | "optional" | "peer" | "peer-optional" | "workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +183,9 @@ class Lockfile:
     """A lockfile as read: every entry is in ``packages`` or in ``skipped``, and in ``nodes``.
 
     ``nodes`` is keyed by location and holds the project itself under ``""``. ``entries`` is the number of
-    entries in the file, so that ``len(packages) + len(skipped) == entries`` can be checked.
+    entries in the file, so that ``len(packages) + len(skipped) == entries`` can be checked. ``missing`` is
+    what the project asks for and the lock does not hold, each with the location that asks: npm would choose
+    a version at install time, so nothing can be said of it.
     """
 
     path: str
@@ -181,6 +195,7 @@ class Lockfile:
     packages: tuple[LockedPackage, ...]
     skipped: tuple[SkippedPackage, ...]
     nodes: Mapping[str, LockNode] = field(repr=False, compare=False)
+    missing: tuple[tuple[str, Requirement], ...] = ()
 
 
 # --- registry --------------------------------------------------------------------------------------------

@@ -1,0 +1,205 @@
+"""Who requires whom in a lock, and by which ways the project comes to a package."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from npmguard.lockfile.resolution import Resolver
+from npmguard.model import Lockfile, LockNode, Requirement
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+COUNT_LIMIT = 1_000_000
+"""Ways are counted up to here; a hostile lock can have more than there are atoms."""
+
+_SEARCH_STEPS = 50_000  # partial ways looked at for one question, once the shortest way is found
+_LONGEST_WAY = 200  # longer ones are counted, not shown, unless there is no shorter one
+_CYCLE_STEPS = 20_000  # simple ways followed inside cycles, over the whole graph
+
+
+@dataclass(frozen=True, slots=True)
+class PathsToPackage:
+    """The shortest ways from the project to a package, each without the project itself, and how many more.
+
+    A way is a tuple of ``name@version`` that ends in the package; there is none for a package that nothing
+    leads to. ``exact`` is false where ``more`` is only a lower bound.
+    """
+
+    paths: tuple[tuple[str, ...], ...]
+    more: int
+    exact: bool = True
+
+
+class DependencyGraph:
+    """The dependency graph of a lock, as npm's resolution gives it.
+
+    Its nodes are locations. An edge leads from who asks to what npm's walk up the node_modules folders finds
+    for the name asked for; where that is a link, to the folder behind it. Requirements that find nothing
+    (optional packages that are not in the lock, absent peers) have no edge.
+    """
+
+    def __init__(self, lock: Lockfile) -> None:
+        self._nodes = lock.nodes
+
+    @cached_property
+    def digraph(self) -> nx.DiGraph[str]:
+        """The networkx graph; the edge attribute ``requirement`` says what is asked for."""
+        import networkx as nx  # noqa: PLC0415 - a scan that flags nothing does not pay for this import
+
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(self._nodes)
+        resolver = Resolver(self._nodes)
+        for location, node in self._nodes.items():
+            for requirement in node.requires:
+                found = resolver.resolve(location, requirement.name)
+                if found is None:
+                    continue
+                found = self._behind_links(found)
+                if found != location and not graph.has_edge(location, found):
+                    graph.add_edge(location, found, requirement=requirement)
+        return graph
+
+    def requirers(self, location: str) -> tuple[tuple[LockNode, Requirement], ...]:
+        """Who asks for the package at *location*, and as what, sorted by the location of who asks.
+
+        For a link: who asks for the folder behind it. Empty for a location that the lock does not have.
+        """
+        if location not in self._nodes:
+            return ()
+        graph, location = self.digraph, self._behind_links(location)
+        return tuple(
+            (self._nodes[source], graph.edges[source, location]["requirement"])
+            for source in sorted(graph.predecessors(location))
+        )
+
+    def paths_to(self, location: str, *others: str, limit: int = 5) -> PathsToPackage:
+        """The *limit* shortest ways to *location*, or to any of several, and how many more there are.
+
+        Shortest first, then by the labels. Only simple ways count, those that come by no location twice.
+        Finding them is a best-first search backwards from the package, led by each location's distance from
+        the project; in a graph made to be hard it gives up with fewer ways than there are, never without one.
+        """
+        known = dict.fromkeys(self._behind_links(it) for it in (location, *others) if it in self._nodes)
+        targets = [target for target in known if target in self._distances and target]
+        ways = self._shortest(targets, limit)
+        paths = sorted({tuple(map(self._label, way)) for way in ways}, key=lambda path: (len(path), path))
+        counts, exact = self._counts
+        total = sum(counts[target] for target in targets)
+        return PathsToPackage(tuple(paths), max(0, total - len(ways)), exact=exact and total < COUNT_LIMIT)
+
+    def _behind_links(self, location: str) -> str:
+        seen = set()
+        while location not in seen:
+            seen.add(location)
+            target = self._nodes[location].target
+            if target is None or target not in self._nodes:
+                break
+            location = target
+        return location
+
+    def _label(self, location: str) -> str:
+        node = self._nodes[location]
+        return node.name if node.version is None else f"{node.name}@{node.version}"
+
+    @cached_property
+    def _distances(self) -> Mapping[str, int]:
+        """How many steps each location that the project leads to is away from it."""
+        import networkx as nx  # noqa: PLC0415
+
+        return dict(nx.single_source_shortest_path_length(self.digraph, ""))
+
+    def _shortest(self, targets: Sequence[str], limit: int) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+        labels: set[tuple[str, ...]] = set()
+        # (length of the whole way at best, minus the length so far, the way so far)
+        heap: list[tuple[int, int, tuple[str, ...]]] = [
+            (self._distances[target], 0, (target,)) for target in targets
+        ]
+        heapq.heapify(heap)
+        steps = 0
+        while heap and len(labels) < limit and (steps < _SEARCH_STEPS or not found):
+            _, negative_length, way = heapq.heappop(heap)
+            if way[0] == "":
+                found.append(way[1:])
+                labels.add(tuple(map(self._label, way[1:])))
+                continue
+            length = 1 - negative_length
+            for source in self.digraph.predecessors(way[0]):
+                if source in self._distances and source not in way:
+                    whole = length + self._distances[source]
+                    steps += 1
+                    if whole <= _LONGEST_WAY:
+                        heapq.heappush(heap, (whole, -length, (source, *way)))
+        return found or [self._straight_way(target) for target in targets[:1]]
+
+    def _straight_way(self, target: str) -> tuple[str, ...]:
+        """One shortest way, in time that grows with its length alone."""
+        way = [target]
+        while (distance := self._distances[way[-1]]) > 1:
+            sources = self.digraph.predecessors(way[-1])
+            way.append(min(it for it in sources if self._distances.get(it) == distance - 1))
+        return tuple(reversed(way))
+
+    @cached_property
+    def _counts(self) -> tuple[Mapping[str, int], bool]:
+        """How many simple ways lead from the project to each location, and whether that is exact.
+
+        A simple way enters and leaves each strongly connected component once, so that the counts follow from
+        one pass over the components in topological order and the simple ways inside each. The latter are
+        followed one by one within a budget; over it, one way from each place of a component to each other
+        one is counted, since one there is, and the counts become lower bounds.
+        """
+        import networkx as nx  # noqa: PLC0415
+
+        back_to_project = [(source, "") for source in self.digraph.predecessors("")]
+        graph = self.digraph.copy()
+        graph.remove_nodes_from([it for it in self._nodes if it not in self._distances])
+        graph.remove_edges_from(back_to_project)
+        condensed = nx.condensation(graph)
+        entering: defaultdict[str, int] = defaultdict(int, {"": 1})
+        counts: dict[str, int] = {}
+        budget = _CYCLE_STEPS
+        for component in nx.topological_sort(condensed):
+            members: set[str] = condensed.nodes[component]["members"]
+            ending: defaultdict[str, int] = defaultdict(int)
+            for entry in sorted(member for member in members if entering[member]):
+                inside, budget = _simple_ways(graph, entry, members, budget)
+                for end, ways in inside.items():
+                    ending[end] = min(COUNT_LIMIT, ending[end] + entering[entry] * ways)
+            for member in sorted(members):
+                counts[member] = ending[member]
+                for successor in graph.successors(member):
+                    if successor not in members:
+                        entering[successor] = min(COUNT_LIMIT, entering[successor] + ending[member])
+        return counts, budget > 0
+
+
+def _simple_ways(
+    graph: nx.DiGraph[str], entry: str, members: set[str], budget: int
+) -> tuple[dict[str, int], int]:
+    """How many simple ways lead from *entry* to each of *members* among them, and what is left of *budget*.
+
+    Budget 0 means that it was used up and the answer is one for each.
+    """
+    if len(members) == 1:
+        return {entry: 1}, budget
+    ways: dict[str, int] = defaultdict(int, {entry: 1})
+    on_way = {entry: graph.successors(entry)}
+    while on_way:
+        last = next(reversed(on_way))
+        step = next(on_way[last], None)
+        if step is None:
+            del on_way[last]
+        elif step in members and step not in on_way:
+            budget -= 1
+            if budget <= 0:
+                return dict.fromkeys(members, 1), 0
+            ways[step] += 1
+            on_way[step] = graph.successors(step)
+    return ways, budget
