@@ -1,0 +1,3 @@
+from npmguard.model import MailAuthentication
+def authenticate(message, options):
+    return MailAuthentication()
