@@ -1,0 +1,375 @@
+"""The registry's document of one package name, cut down to what npmguard reads.
+
+Format: https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md, and what registries send
+beyond it. A document of several megabytes becomes a *projection*: JSON again, with the fields that matter
+copied verbatim and all else (readmes, developer dependencies, maintainers) left out. It is what the cache
+keeps. A release is decoded from its slice of the projection when it is asked for, so that thousands of releases
+that nobody asks about cost nothing, and a misshapen one spoils itself alone.
+"""
+
+from __future__ import annotations
+
+import mmap
+import posixpath
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from npmguard.errors import RegistryProtocolError
+from npmguard.model import Dist, Integrity, Manifest, Packument, Release
+
+#: A release's part of the projection may be so big, in bytes; npm itself refuses to publish such manifests.
+MAX_RELEASE_BYTES = 4 * 1024**2
+_MAX_SIGNATURES = 64
+_NOT_A_RELEASE = frozenset({"created", "modified", "unpublished"})
+_SHA1_HEX = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
+_ESCAPE = re.compile(rb"\\(?:(u[dD][89abAB]..)(?:\\u[dD][c-fC-F]..)?|(u[dD][c-fC-F]..)|.)", re.DOTALL)
+
+_Field = Raw | UnsetType
+
+
+def encode_packument(name: str, registry: str, document: bytes | mmap.mmap) -> bytes:
+    """The projection of a registry's full *document* of the package *name*.
+
+    Raises:
+        RegistryProtocolError: it is not JSON, not the shape of a packument, or another package's.
+    """
+    try:
+        return _project(name, document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _ShapeError) as error:
+        raise RegistryProtocolError(
+            f"the document of {name} from {registry} cannot be read: {_plain(error)}; "
+            "ask again later, or report it to that registry"
+        ) from None
+
+
+def decode_packument(name: str, registry: str, projection: bytes) -> Packument:
+    """The packument that a projection stands for, its releases still undecoded.
+
+    Raises:
+        RegistryProtocolError: it is no projection, as a damaged cache may have it.
+    """
+    try:
+        outline = _OUTLINE.decode(projection)
+        tags = _strings(_decode(outline.dist_tags))
+        times = _Times(outline.time)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RegistryProtocolError(f"the document of {name} cannot be read: {_plain(error)}") from None
+    return Packument(
+        name=name,
+        registry=registry,
+        releases=_Releases(name, outline.versions or {}, times),
+        times=times,
+        dist_tags=tags,
+        unpublished=not outline.versions and times.unpublished,
+    )
+
+
+# --- the registry's shapes -------------------------------------------------------------------------------
+
+
+class _ShapeError(Exception):
+    """The document is JSON, and no packument."""
+
+
+class _Version(msgspec.Struct, rename={"npm_user": "_npmUser"}):
+    """The slices of a version's manifest that the projection keeps, in whatever shape they come."""
+
+    name: _Field = UNSET
+    version: _Field = UNSET
+    scripts: _Field = UNSET
+    dependencies: _Field = UNSET
+    optionalDependencies: _Field = UNSET  # noqa: N815 - as npm spells it, here and below
+    peerDependencies: _Field = UNSET  # noqa: N815
+    bin: _Field = UNSET
+    main: _Field = UNSET
+    gypfile: _Field = UNSET
+    bundleDependencies: _Field = UNSET  # noqa: N815
+    bundledDependencies: _Field = UNSET  # noqa: N815
+    repository: _Field = UNSET
+    dist: _Field = UNSET
+    deprecated: _Field = UNSET
+    npm_user: _Field = UNSET
+
+
+class _Document(msgspec.Struct, rename={"dist_tags": "dist-tags"}):
+    """A packument whose every version is an object."""
+
+    name: _Field = UNSET
+    versions: dict[str, _Version] | UnsetType = UNSET
+    time: _Field = UNSET
+    dist_tags: _Field = UNSET
+
+
+class _Outline(msgspec.Struct, rename={"dist_tags": "dist-tags"}):
+    """A packument, or a projection, with the versions not looked into."""
+
+    name: _Field = UNSET
+    versions: dict[str, Raw] | UnsetType | None = UNSET
+    time: _Field = UNSET
+    dist_tags: _Field = UNSET
+
+
+class _Dist(msgspec.Struct):
+    tarball: str
+    integrity: Any = None
+    shasum: Any = None
+    fileCount: Any = None  # noqa: N815
+    unpackedSize: Any = None  # noqa: N815
+    signatures: Any = None
+    attestations: Any = None
+
+
+_DOCUMENT = msgspec.json.Decoder(_Document)
+_OUTLINE = msgspec.json.Decoder(_Outline)
+_VERSION = msgspec.json.Decoder(_Version)
+_DIST = msgspec.json.Decoder(_Dist)
+_TIMES = msgspec.json.Decoder(dict[str, datetime])
+_ENCODER = msgspec.json.Encoder()
+
+
+def _project(name: str, document: bytes | mmap.mmap) -> bytes:
+    try:
+        whole: _Document | _Outline = _DOCUMENT.decode(document)
+    except msgspec.ValidationError:  # some version is no object, or there are no versions
+        whole = _outline(document)
+    except msgspec.DecodeError:
+        mended = _ESCAPE.sub(_mend, document)
+        if len(mended) == len(document) and mended == document[:]:
+            raise
+        whole = _outline(mended)
+    stated = _decode(whole.name)
+    if stated is not None and stated != name:
+        raise _ShapeError("it is another package's")
+    if whole.versions is UNSET and not _Times(whole.time).unpublished:
+        raise _ShapeError("it lists no versions")
+    whole.name = UNSET
+    return _ENCODER.encode(whole)
+
+
+def _outline(document: bytes | mmap.mmap) -> _Outline:
+    """Project version by version; what is no manifest stays as null, for the day that somebody asks for it."""
+    outline = _OUTLINE.decode(document)
+    if not outline.versions:
+        outline.versions = UNSET if outline.versions is None else outline.versions
+        return outline
+    for version, raw in outline.versions.items():
+        try:
+            slices = _ENCODER.encode(_VERSION.decode(raw))
+        except (msgspec.DecodeError, RecursionError):
+            slices = b"null"
+        outline.versions[version] = Raw(slices)
+    return outline
+
+
+def _mend(match: re.Match[bytes]) -> bytes:
+    r"""Half of a surrogate pair, ``\ud83d`` alone, is legal JSON that is no text; JavaScript lets it be."""
+    whole = match[0]
+    if match[2] or (match[1] and len(whole) == len(rb"\ud83d")):
+        return b"\\ufffd"
+    return whole
+
+
+# --- the projection, decoded when asked ------------------------------------------------------------------
+
+
+class _Releases(Mapping[str, Release]):
+    """Releases by version, in the document's order; each is decoded once."""
+
+    def __init__(self, name: str, slices: dict[str, Raw], times: Mapping[str, datetime]) -> None:
+        self._name = name
+        self._slices = slices
+        self._times = times
+        self._decoded: dict[str, Release] = {}
+
+    def __getitem__(self, version: str) -> Release:
+        release = self._decoded.get(version)
+        if release is None:
+            release = _release(self._name, version, self._slices[version], self._times.get(version))
+            self._decoded[version] = release
+        return release
+
+    def __contains__(self, version: object) -> bool:
+        return version in self._slices
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slices)
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+
+class _Times(Mapping[str, datetime]):
+    """Publish times by version, decoded all at once when the first is asked for."""
+
+    def __init__(self, raw: _Field) -> None:
+        self._raw = raw
+        self._decoded: dict[str, datetime] | None = None
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether the registry says that the whole package was taken down."""
+        fields = _decode(self._raw)
+        return isinstance(fields, dict) and "unpublished" in fields
+
+    def _all(self) -> dict[str, datetime]:
+        if self._decoded is None:
+            self._decoded = {} if isinstance(self._raw, UnsetType) else _times(self._raw)
+        return self._decoded
+
+    def __getitem__(self, version: str) -> datetime:
+        return self._all()[version]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def _times(raw: Raw) -> dict[str, datetime]:
+    try:
+        times = _TIMES.decode(raw)
+    except msgspec.ValidationError:
+        fields = _decode(raw)
+        times = {}
+        for key, value in fields.items() if isinstance(fields, dict) else ():
+            try:
+                times[key] = msgspec.convert(value, datetime)
+            except msgspec.ValidationError:
+                continue  # not a time: nothing is known of when that version was published
+    return {key: _in_utc(value) for key, value in times.items() if key not in _NOT_A_RELEASE}
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _release(name: str, version: str, raw: Raw, published: datetime | None) -> Release:
+    what = f"the registry's manifest of {name}@{version[:256]}"
+    if len(raw) > MAX_RELEASE_BYTES:
+        raise RegistryProtocolError(f"{what} is bigger than {MAX_RELEASE_BYTES} bytes")
+    try:
+        fields = _VERSION.decode(raw)
+        manifest = _manifest(name, version, fields)
+        dist = _dist(fields.dist)
+        deprecated = _decode(fields.deprecated)
+        user = _decode(fields.npm_user)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RegistryProtocolError(f"{what} cannot be read: {_plain(error)}") from None
+    publisher = user.get("name") if isinstance(user, dict) else None
+    return Release(
+        manifest=manifest,
+        dist=dist,
+        published=published,
+        deprecated=deprecated if isinstance(deprecated, str) and deprecated else None,
+        publisher=publisher if isinstance(publisher, str) else None,
+    )
+
+
+def _manifest(name: str, version: str, fields: _Version) -> Manifest:
+    """Normalised as ``@npmcli/package-json`` does it, which drops what it cannot use."""
+    stated_name, stated_version = _decode(fields.name), _decode(fields.version)
+    main, gypfile, repository = _decode(fields.main), _decode(fields.gypfile), _decode(fields.repository)
+    dependencies = _strings(_decode(fields.dependencies))
+    bundled = _decode(fields.bundleDependencies)
+    if isinstance(fields.bundleDependencies, UnsetType):
+        bundled = _decode(fields.bundledDependencies)
+    if isinstance(repository, dict):
+        repository = repository.get("url")
+    own_name = stated_name if isinstance(stated_name, str) else name
+    return Manifest(
+        name=own_name,
+        version=stated_version if isinstance(stated_version, str) else version,
+        scripts=_strings(_decode(fields.scripts)),
+        dependencies=dependencies,
+        optional_dependencies=_strings(_decode(fields.optionalDependencies)),
+        peer_dependencies=_strings(_decode(fields.peerDependencies)),
+        bin=_bin(own_name, _decode(fields.bin)),
+        main=main if isinstance(main, str) else None,
+        gypfile=gypfile if isinstance(gypfile, bool) else None,
+        bundled=tuple(dependencies) if bundled is True else _names(bundled),
+        repository=repository if isinstance(repository, str) else None,
+    )
+
+
+def _dist(raw: _Field) -> Dist:
+    if isinstance(raw, UnsetType):
+        raise msgspec.ValidationError("it has no dist")
+    dist = _DIST.decode(raw)
+    shasum = dist.shasum.lower() if isinstance(dist.shasum, str) and _SHA1_HEX.fullmatch(dist.shasum) else None
+    integrity = Integrity.parse(dist.integrity) if isinstance(dist.integrity, str) else None
+    if integrity is None and shasum is not None:  # as pacote has it for releases of before npm 5
+        integrity = Integrity.parse(f"sha1-{b64encode(bytes.fromhex(shasum)).decode('ascii')}")
+    attestations = dist.attestations.get("url") if isinstance(dist.attestations, dict) else None
+    return Dist(
+        tarball=dist.tarball,
+        integrity=integrity,
+        shasum=shasum,
+        file_count=_count(dist.fileCount),
+        unpacked_size=_count(dist.unpackedSize),
+        signatures=_signatures(dist.signatures),
+        attestations=attestations if isinstance(attestations, str) else None,
+    )
+
+
+def _signatures(value: Any) -> tuple[tuple[str, str], ...]:
+    found = []
+    for item in value[:_MAX_SIGNATURES] if isinstance(value, list) else ():
+        keyid, signature = (item.get("keyid"), item.get("sig")) if isinstance(item, dict) else (None, None)
+        if isinstance(keyid, str) and isinstance(signature, str):
+            found.append((keyid, signature))
+    return tuple(found)
+
+
+def _bin(name: str, value: Any) -> dict[str, str]:
+    """As ``npm-normalize-package-bin`` does it: names without folders, targets inside the package."""
+    if isinstance(value, str):
+        value = {name.rpartition("/")[2]: value}
+    elif isinstance(value, list):
+        value = {posixpath.basename(item): item for item in value if isinstance(item, str)}
+    elif not isinstance(value, dict):
+        return {}
+    commands: dict[str, str] = {}
+    for key, target in value.items():
+        command = posixpath.basename(key.replace("\\", "/").replace(":", "/").rstrip("/"))
+        if not isinstance(target, str) or command in {"", ".", ".."}:
+            continue
+        path = posixpath.normpath("/" + target.replace("\\", "/")).lstrip("/")
+        if path:
+            commands[command] = path
+    return commands
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """The names of a list, or of an object's keys."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, dict)) else ()
+
+
+def _strings(value: Any) -> dict[str, str]:
+    """An object's text values; npm drops the others."""
+    if not isinstance(value, dict):
+        return {}
+    return {key: item for key, item in value.items() if isinstance(item, str)}
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _decode(raw: _Field) -> Any:
+    return None if isinstance(raw, UnsetType) else msgspec.json.decode(raw)
+
+
+def _plain(error: Exception) -> str:
+    """The decoder's own words, which quote nothing of the input but places; or ours."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error)

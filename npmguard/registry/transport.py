@@ -1,0 +1,613 @@
+"""One HTTP request made safe: checked addresses, bounded time and size, credentials that do not stray.
+
+Built on the connection pools of requests' ``HTTPAdapter``. ``requests.Session`` on top of it is not used: it
+keeps cookies, merges the environment into each request and reads the bodies of redirects whole.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import queue
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from http.client import HTTPResponse as PlainResponse
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+import certifi
+from isal import isal_zlib
+from requests import PreparedRequest, RequestException, Response
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, IncompleteRead
+
+from npmguard import __version__
+from npmguard.config import Network
+from npmguard.errors import NpmrcError, RegistryProtocolError, RegistryUnreachable
+from npmguard.registry.npmrc import Credentials, NpmConfig
+from npmguard.registry.urls import HttpUrl, is_internal
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_MAX_ADDRESSES = 8
+_CHUNK = 256 * 1024
+_GZIP_STEP = 16 * 1024  # deflate makes at most 1,032 bytes of one, so that a step stays below 17 MB
+_SPOOL = 1024**2
+_DRAIN = 64 * 1024
+_DRAIN_SECONDS = 2.0
+_GZIP_MAGIC = b"\x1f\x8b"
+_GzipError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # isal's stub takes it for an instance
+
+
+class Deadline:
+    """The monotonic time at which an exchange is cut off; may be moved while it runs."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left; negative when it is over."""
+        return self.at - time.monotonic()
+
+
+class Exchange:
+    """One answer, its body not yet read. ``headers`` does not care for case."""
+
+    def __init__(self, url: HttpUrl, raw: HTTPResponse, deadline: Deadline) -> None:
+        self.url = url
+        self.status = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+        self._raw = raw
+        self._deadline = deadline
+
+    def document(self, limit: int, setting: str) -> bytes | mmap.mmap:
+        """The whole body, decoded; a big one lies in a temporary file and not in memory.
+
+        Args:
+            limit: the most bytes that it may have.
+            setting: where that limit is set, for the message.
+
+        Raises:
+            RegistryUnreachable: it was cut short, stalled, or took too long.
+            RegistryProtocolError: it is over the cap, or encoded in a way that was not asked for.
+        """
+        parts: list[bytes] = []
+        size = 0
+        chunks = self._decoded(_Cap(limit, setting))
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > _SPOOL:
+                return self._spooled(parts, chunks)
+        return b"".join(parts)
+
+    def tarball(self, limit: int, setting: str) -> bytes:
+        """The whole body as a tarball; arguments and errors are those of :meth:`document`.
+
+        ``Content-Encoding: gzip`` on a .tgz most often describes the file itself. It is undone only when
+        what comes out is gzip again.
+        """
+        cap = _Cap(limit, setting)
+        body = b"".join(self._chunks(cap))
+        if self._encoding() not in {"gzip", "x-gzip"} or not body.startswith(_GZIP_MAGIC):
+            return body
+        try:
+            if isal_zlib.decompressobj(31).decompress(body, 2) != _GZIP_MAGIC:
+                return body
+            return b"".join(self._capped(_gunzip(iter([body])), cap))
+        except _GzipError:
+            return body  # whoever unpacks it will say what is wrong with it
+
+    def drain(self) -> None:
+        """Read a small body to its end, so that the connection can serve again; drop one that is in the way."""
+        left = self._raw.length_remaining
+        if left is None or left > _DRAIN:
+            return
+        self._deadline.at = min(self._deadline.at, time.monotonic() + _DRAIN_SECONDS)
+        try:
+            for _ in self._chunks(_Cap(_DRAIN, "")):
+                pass
+        except RegistryUnreachable:
+            self._raw.close()  # what there was to know is known; only the connection is lost
+
+    def close(self) -> None:
+        """Give the connection back where the body was read to its end, else drop it."""
+        if not self._raw.isclosed():
+            self._raw.close()
+        self._raw.release_conn()
+
+    def _encoding(self) -> str:
+        return self.headers.get("content-encoding", "identity").strip().lower()
+
+    def _decoded(self, cap: _Cap) -> Iterator[bytes]:
+        encoding = self._encoding()
+        if encoding in {"", "identity"}:
+            return self._chunks(cap)
+        if encoding in {"gzip", "x-gzip"}:
+            return self._capped(self._gunzipped(cap), cap)
+        raise RegistryProtocolError(f"{self.url} came with Content-Encoding {encoding[:40]!r}, not asked for")
+
+    def _gunzipped(self, cap: _Cap) -> Iterator[bytes]:
+        try:
+            yield from _gunzip(self._chunks(cap))
+        except _GzipError:
+            raise RegistryProtocolError(f"{self.url} says that it is gzip and is not") from None
+        except EOFError:
+            raise RegistryUnreachable(f"{self.url} was cut short inside its gzip encoding") from None
+
+    def _capped(self, chunks: Iterator[bytes], cap: _Cap) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > cap.size:
+                raise self._too_big(cap)
+            yield chunk
+
+    def _chunks(self, cap: _Cap) -> Iterator[bytes]:
+        """The body as it came over the wire."""
+        if (self._raw.length_remaining or 0) > cap.size:
+            raise self._too_big(cap)
+        size = 0
+        while True:
+            try:
+                chunk = self._raw.read(_CHUNK, decode_content=False)
+            except (HTTPError, HTTPException, OSError) as error:
+                raise RegistryUnreachable(f"{self.url} {_reason(error, self._deadline)}") from None
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > cap.size:
+                raise self._too_big(cap)
+            yield chunk
+
+    def _spooled(self, parts: list[bytes], chunks: Iterator[bytes]) -> mmap.mmap:
+        try:
+            with tempfile.TemporaryFile(prefix="npmguard-") as file:
+                file.writelines(parts)
+                parts.clear()
+                file.writelines(chunks)
+                file.flush()
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise RegistryUnreachable(
+                f"{self.url} does not fit into the temporary folder {tempfile.gettempdir()}: {error.strerror}; "
+                "make room, or set TMPDIR"
+            ) from None
+
+    def _too_big(self, cap: _Cap) -> RegistryProtocolError:
+        return RegistryProtocolError(f"{self.url} is bigger than {cap.size} bytes, the limit of {cap.setting}")
+
+
+class Transport:
+    """Sends GET requests over pooled connections, as npm's configuration says; for many threads at once."""
+
+    def __init__(self, npm: NpmConfig, network: Network, connections: int) -> None:
+        self._npm = npm
+        self._network = network
+        self._connections = connections
+        self._read_timeout = min(npm.fetch_timeout or network.read_timeout, network.transfer_timeout)
+        self._lock = threading.Lock()
+        self._adapters: dict[object, _Adapter] = {}
+        hosts = [HttpUrl.parse(registry).host for registry in npm.registries]
+        hosts += [_host_of_key(key) for key in npm.secrets]
+        self._trusted = frozenset(hosts)
+
+    @contextmanager
+    def get(
+        self,
+        url: HttpUrl,
+        headers: Mapping[str, str],
+        credentials: Credentials | None,
+        patience: float | None = None,
+    ) -> Iterator[Exchange]:
+        """Ask for *url*, following redirects; the exchange ends with the ``with`` block.
+
+        Args:
+            url: where to start.
+            headers: without credentials.
+            credentials: sent along as long as the URL stays on their host and below their path.
+            patience: seconds within which the answer must begin, where that is less than usual.
+
+        Raises:
+            RegistryUnreachable: no answer, or none in time.
+            RegistryProtocolError: a redirect leads astray: to nowhere, in a circle, from https to http, or to
+                an address of an internal network that npm's configuration does not name.
+        """
+        deadline = Deadline(self._network.transfer_timeout)
+        end = deadline.at
+        if patience is not None:
+            deadline.at = min(end, time.monotonic() + patience)
+        exchange = self._follow(url, headers, credentials, deadline)
+        deadline.at = end
+        try:
+            yield exchange
+        finally:
+            exchange.close()
+
+    def close(self) -> None:
+        """Close all connections that no thread uses right now."""
+        with self._lock:
+            for adapter in self._adapters.values():
+                adapter.close()
+
+    def _follow(
+        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, deadline: Deadline
+    ) -> Exchange:
+        start = url
+        for _ in range(_MAX_REDIRECTS + 1):
+            exchange = Exchange(url, self._send(url, headers, credentials, deadline), deadline)
+            if exchange.status not in _REDIRECTS:
+                return exchange
+            exchange.close()
+            try:
+                target = url.join(exchange.headers["location"])
+            except KeyError:
+                raise RegistryProtocolError(f"{url} redirects without saying where to") from None
+            except ValueError as error:
+                raise RegistryProtocolError(f"{url} redirects to a URL that {error}") from None
+            if url.scheme == "https" and target.scheme == "http":
+                raise RegistryProtocolError(f"{url} redirects from https to plain http: {target.origin}")
+            if credentials is not None and not (
+                target.origin == start.origin and _covers(credentials.key, target)
+            ):
+                credentials = None
+            url = target
+        raise RegistryProtocolError(f"{start} redirects more than {_MAX_REDIRECTS} times")
+
+    def _send(
+        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, deadline: Deadline
+    ) -> HTTPResponse:
+        trusted = url.host in self._trusted
+        if not trusted and _names_this_machine(url.host):
+            raise _astray(url)
+        request = _Request(url, headers, self._npm.proxy_for(url))
+        if credentials is not None and credentials.authorization is not None:
+            request.headers["Authorization"] = credentials.authorization
+        certificate = credentials.client_certificate if credentials is not None else None
+        connect_timeout = max(0.05, min(self._network.connect_timeout, deadline.left()))
+        read_timeout = max(0.05, min(self._read_timeout, deadline.left()))
+        _current.state = _State(deadline, url, trusted)
+        try:
+            response = self._adapter(certificate).send(
+                request, stream=True, timeout=(connect_timeout, read_timeout)
+            )
+        except (RequestException, HTTPError, HTTPException, OSError) as error:
+            raise RegistryUnreachable(f"{url.origin} {_reason(error, deadline)}") from None
+        raw = response.raw
+        assert isinstance(raw, HTTPResponse)
+        return raw
+
+    def _adapter(self, certificate: object) -> _Adapter:
+        """One pool for each client certificate: a TLS context would show its certificate to every host."""
+        with self._lock:
+            adapter = self._adapters.get(certificate)
+            if adapter is None:
+                context = _tls_context(self._npm)
+                if isinstance(certificate, tuple):
+                    _load_client_certificate(context, *certificate)
+                adapter = self._adapters[certificate] = _Adapter(context, self._connections)
+            return adapter
+
+
+# --- beneath requests ------------------------------------------------------------------------------------
+
+
+class _Cap(NamedTuple):
+    size: int
+    setting: str
+
+
+class _State(NamedTuple):
+    """What the connection code has to know of the request that its thread is about to send."""
+
+    deadline: Deadline
+    url: HttpUrl
+    trusted: bool
+
+
+class _Current(threading.local):
+    state: _State
+
+
+_current = _Current()
+
+
+class _Request(PreparedRequest):
+    """A GET that is ready as it is; ``prepare`` would parse and change the URL once more."""
+
+    def __init__(self, url: HttpUrl, headers: Mapping[str, str], proxy: str | None) -> None:
+        super().__init__()
+        self.method = "GET"
+        self.url = str(url)
+        self.headers = CaseInsensitiveDict({"User-Agent": f"npmguard/{__version__}", **headers})
+        self.target = url
+        self.proxy = proxy
+
+
+class _Adapter(HTTPAdapter):
+    """Pools whose connections are checked and timed, under one TLS context."""
+
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=64, pool_maxsize=connections)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(
+            proxy, ssl_context=self._context, proxy_ssl_context=self._context, **proxy_kwargs
+        )
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    # the signatures below are those of requests, and so are the arguments that are of no use here
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: object,  # noqa: ARG002
+        proxies: object = None,  # noqa: ARG002
+        cert: object = None,  # noqa: ARG002
+    ) -> Any:
+        assert isinstance(request, _Request)
+        url = request.target
+        manager = self.proxy_manager_for(request.proxy) if request.proxy else self.poolmanager
+        return manager.connection_from_host(url.host, port=url.port, scheme=url.scheme)
+
+    def request_url(self, request: PreparedRequest, proxies: object) -> str:  # noqa: ARG002
+        assert isinstance(request, _Request)
+        forwarded = request.proxy is not None and request.target.scheme == "http"
+        return str(request.target) if forwarded else request.target.target
+
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
+        """Nothing to add: the TLS context has it all."""
+
+    def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:  # noqa: ARG002
+        """Only the raw response is of use here; no cookies are kept."""
+        response = Response()
+        response.status_code = resp.status
+        response.raw = resp
+        return response
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket, never past the deadline: a drip of bytes would outlast any time-out of a single read."""
+
+    def __init__(self, inner: io.RawIOBase, connection: socket.socket, deadline: Deadline) -> None:
+        super().__init__()
+        self._inner = inner
+        self._socket = connection
+        self._idle = connection.gettimeout() or 60.0
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        left = self._deadline.left()
+        if left <= 0:
+            raise TimeoutError
+        if left < self._idle:
+            self._socket.settimeout(left)
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            super().close()
+
+
+class _TimedResponse(PlainResponse):
+    """The standard library's response, reading through :class:`_TimedReader` from the status line on."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        reader = _TimedReader(self.fp.detach(), sock, _current.state.deadline)
+        self.fp = io.BufferedReader(reader, 64 * 1024)
+
+
+class _Connection(HTTPConnection):
+    response_class = _TimedResponse
+
+    def _new_conn(self) -> socket.socket:
+        return _connect(self)
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+    def _new_conn(self) -> socket.socket:
+        return _connect(self)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+def _connect(connection: HTTPConnection) -> socket.socket:
+    """Open the connection, unless the name leads into a network that nobody meant to be asked."""
+    state = _current.state
+    timeout = float(connection.timeout or 5.0)
+    host, port = connection.host, connection.port
+    end = time.monotonic() + timeout
+    addresses = _resolve(host, port, timeout)
+    if not state.trusted and connection.proxy is None and any(is_internal(str(it[4][0])) for it in addresses):
+        raise _astray(state.url)
+    failure: OSError = TimeoutError()
+    for index, (family, kind, protocol, _, address) in enumerate(addresses):
+        opened = socket.socket(family, kind, protocol)
+        try:
+            for option in connection.socket_options or ():
+                opened.setsockopt(*option)
+            opened.settimeout(max(0.05, (end - time.monotonic()) / (len(addresses) - index)))
+            opened.connect(address)
+        except OSError as error:
+            opened.close()
+            failure = error
+            continue
+        opened.settimeout(timeout)
+        return opened
+    what = "the proxy " if connection.proxy is not None else ""
+    why = f"no connection within {timeout:.3g} s" if isinstance(failure, TimeoutError) else failure.strerror
+    raise RegistryUnreachable(f"{what}{host}:{port} cannot be reached: {why}")
+
+
+def _resolve(host: str, port: int, timeout: float) -> list[Any]:
+    """Look the host up, for no longer than *timeout*: the system's resolver knows no time-out of ours."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass
+    answer: queue.SimpleQueue[list[Any] | str] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.put(getattr(error, "strerror", None) or "not a usable name")
+
+    threading.Thread(target=look_up, name="npmguard-resolve", daemon=True).start()
+    try:
+        found = answer.get(timeout=timeout)
+    except queue.Empty:
+        found = f"no answer within {timeout:.3g} s"
+    if isinstance(found, str):
+        raise RegistryUnreachable(f"the name {host} cannot be looked up: {found}")
+    return found[:_MAX_ADDRESSES]
+
+
+def _tls_context(npm: NpmConfig) -> ssl.SSLContext:
+    """Whom npm's configuration trusts: its ``ca`` or ``cafile``, or else Mozilla's list and Node.js's extras.
+
+    Raises:
+        NpmrcError: the certificates cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not npm.strict_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        for certificates in npm.ca:
+            context.load_verify_locations(cadata=certificates)
+    except ssl.SSLError:
+        raise NpmrcError("ca or cafile in npm's configuration holds no certificate that can be read") from None
+    if npm.ca:
+        return context
+    context.load_verify_locations(cafile=certifi.where())
+    if npm.extra_ca is not None:
+        try:
+            context.load_verify_locations(cafile=npm.extra_ca)
+        except (ssl.SSLError, OSError):
+            raise NpmrcError(
+                f"NODE_EXTRA_CA_CERTS: {npm.extra_ca} holds no certificate that can be read"
+            ) from None
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: object, key: object) -> None:
+    try:
+        context.load_cert_chain(str(certificate), str(key))
+    except (ssl.SSLError, OSError):
+        raise NpmrcError(
+            f"the client certificate {certificate} with its key {key} cannot be read; mend certfile and keyfile"
+        ) from None
+
+
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Undo gzip in steps that cannot blow up; EOFError where it ends too early."""
+    decoder = isal_zlib.decompressobj(31)
+    for chunk in chunks:
+        for start in range(0, len(chunk), _GZIP_STEP):
+            if decoder.eof:
+                return
+            piece = decoder.decompress(chunk[start : start + _GZIP_STEP])
+            if piece:
+                yield piece
+    if not decoder.eof:
+        raise EOFError
+
+
+def _names_this_machine(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+    return is_internal(host)
+
+
+def _astray(url: HttpUrl) -> RegistryProtocolError:
+    return RegistryProtocolError(
+        f"{url.origin} is inside a private network and no registry that npm is configured with; "
+        "name it in .npmrc if it is meant"
+    )
+
+
+def _host_of_key(key: str) -> str:
+    """The host of ``//host:port/path/:_authToken``."""
+    authority = key.removeprefix("//").partition("/")[0]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+def _covers(key: str, url: HttpUrl) -> bool:
+    """Whether ``//host/path/`` or ``//host/path`` is the URL's host and path, or a folder above it."""
+    own = f"//{url.authority}{url.path}"
+    return own == key or own.startswith(key if key.endswith("/") else f"{key}/")
+
+
+def _reason(error: BaseException, deadline: Deadline) -> str:
+    """What went wrong, for people; never anything that the other side or a proxy URL could have put there."""
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"shows a certificate that is not trusted: {cause.verify_message}; "
+                "set cafile in .npmrc to the certificate authority that signed it"
+            )
+    if deadline.left() <= 0:
+        return "took too long"
+    for cause in causes:
+        if isinstance(cause, IncompleteRead):
+            return f"was cut short after {cause.partial} bytes"
+        if isinstance(cause, TimeoutError):
+            return "stopped answering"
+        if isinstance(cause, ssl.SSLError):
+            return f"cannot be talked to over TLS: {cause.reason or 'the connection broke'}"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"broke the connection: {cause.strerror}"
+    return "does not speak HTTP, or broke the connection"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and what it wraps, in the many ways in which urllib3 and requests wrap."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting and len(found) < 32:
+        item = waiting.pop(0)
+        if isinstance(item, BaseException) and not any(item is other for other in found):
+            found.append(item)
+            waiting += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+    return found
