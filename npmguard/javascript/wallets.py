@@ -59,13 +59,14 @@ _CHECKED58 = re.compile(rf"[13LMT][{_BASE58}]{{25,33}}", re.ASCII)
 _SEGWIT = re.compile(r"(?:bc1|ltc1)[a-z0-9]{11,87}|(?:BC1|LTC1)[A-Z0-9]{11,87}", re.ASCII)
 _CASH = re.compile(r"(?:bitcoincash:)?[qp][a-z0-9]{41}|(?:BITCOINCASH:)?[QP][A-Z0-9]{41}", re.ASCII)
 _KEY58 = re.compile(rf"[{_BASE58}]{{32,44}}", re.ASCII)
-_TOKEN = re.compile(r"(?:bitcoincash:)?[0-9A-Za-z]{25,90}", re.ASCII | re.IGNORECASE)
+_TOKEN = re.compile(r"\b(?:bitcoincash:)?[0-9A-Za-z]{25,90}\b", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;|]+", re.ASCII)
 
 WORTH_TRYING = re.compile(
-    r"""[\])wdS.]\{(?:[6-9]|\d\d)   # a class or group repeated at least six times
-      | bc1 | ltc1 | bitcoincash     # a prefix that nothing else has
-      | (?:\[[^\]]{1,80}\]|\\[wd]){3}  # a repetition written out""",
+    r"""[\])}wdSW.]\{(?:[6-9]|\d\d)\d*(?:,\d*)?\}  # a class or group repeated at least six times
+      | (?:bc1|ltc1)[\[\](){}|\\.?*+qp]   # a prefix that nothing else has
+      | bitcoincash
+      | (?:\[[^\]\n]{1,80}\]|\\[wd]){8}   # a repetition written out""",
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
 """A regular expression without any of these cannot be meant for addresses."""

@@ -1,0 +1,326 @@
+r"""Which files of a package are worth parsing, decided by yara-x over their raw bytes.
+
+The conditions are compiled from the rules themselves. Each clause asks for bytes without which it cannot
+hold, and a rule combines them as it combines its signals. There are two sorts of clause:
+
+* *names* (``write: fetch``, ``string: {equals: eth_sendTransaction}``): the words have to be there;
+* *evidence*: a wallet address with a right checksum, found by one RE2 pass, or what every pattern for
+  addresses has in it.
+
+Code can hide either sort by building strings at run time. So a rule is possible in a file when one half is
+there in the clear and the other is taken for granted, or when the text that the file could make of its own
+literals (:mod:`npmguard.detect.unfold`) has what is asked; and a file that looks machine-obfuscated is
+always parsed. A rule for a whole package is possible when its files together have what it asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from npmguard.detect.clause import Clause, ClauseKind, TextTest
+from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, uses
+from npmguard.detect.unfold import Means, unfold
+from npmguard.javascript.wallets import SOLANA, address_kind
+
+if TYPE_CHECKING:
+    import yara_x
+
+_SHORTEST_ATOM = 3
+_SHORT_WORD = 4
+_NO_ATOM = frozenset({"prototype", "?", "this", "[]", ""})
+_TRUE, _FALSE = "true", "false"
+_AROUND = b"\"'`,;|\\bfnrtv"
+
+# A regular expression for addresses has a counted repetition, a prefix of its own, or is written out long, and
+# the count may be joined to it at run time. Never narrower than npmguard.javascript.wallets.WORTH_TRYING.
+_ADDRESS_PATTERN = (
+    r"/[\])}wdSW.]\{([6-9]|[0-9]{2})[0-9]*(,[0-9]*)?\}/",
+    r"/(bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash/ nocase",
+    r"/\]\[([^\]\n]{1,80}\]\[){6}|\\[wd](\\{1,2}[wd]){7}/",
+    r"/([\])]|\\[wd])\{([\"'`]\s*\+|\$\{)/",
+)
+# The marks of machine-made obfuscation: its tools' identifiers, and characters computed by arithmetic.
+_OBFUSCATION = (
+    r"/_0x[0-9a-f]{4,6}/",
+    r"/from(CharCode|CodePoint)\([^)\n]{0,60}\^/",
+    r"/charCodeAt\([^)\n]{0,30}\)\s*\^/",
+)
+# What code builds strings with at run time.
+_MEANS = {
+    Means.ESCAPES: (r"/\\(x[2-7][0-9a-fA-F]|u00[2-7]|u\{0{0,4}[2-7])/", r"/\\\r?\n/"),
+    Means.JOINTS: (r"/[\"'`]\s*\+\s*([0-9]{1,3}\s*\+\s*)?[\"'`]/",),
+    Means.ARRAYS: (r"/\b(join|concat)\b/",),
+    Means.CODES: (
+        r"/[\[(]\s*([2-9][0-9]|1[0-2][0-9]|0x[2-7][0-9a-fA-F])\s*,\s*([2-9][0-9]|1[0-2][0-9]|0x[2-7])/",
+    ),
+    Means.ENCODED: (r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",),
+    Means.REVERSED: (r"/\breverse\b/",),
+}
+# Anything shaped like an address; its checksum decides. An escape before it is no part of it.
+_ADDRESS_SHAPE = (
+    rb"(?:\b|\\[bfnrtv])(0[xX][0-9a-fA-F]{40}|[13LMT][1-9A-HJ-NP-Za-km-z]{25,33}"
+    rb"|(?i:bc1|ltc1)[a-zA-Z0-9]{11,87}|[qpQP][a-zA-Z0-9]{41}|[1-9A-HJ-NP-Za-km-z]{32,44})\b"
+)
+
+
+class Prefilter:
+    """The byte conditions of a ruleset; compiled when the first file is looked at."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+
+    def select(self, files: Iterable[tuple[str, bytes]]) -> frozenset[str]:
+        """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
+        selected: set[str] = set()
+        paths: list[str] = []
+        seen: set[str] = set()
+        for path, content in files:
+            fired = self._fired(content)
+            paths.append(path)
+            if _POSSIBLE in fired:
+                selected.add(path)
+            seen |= fired
+        if len(selected) < len(paths) and any(self._possible_over(rule, seen) for rule in self._package_rules):
+            return frozenset(paths)
+        return frozenset(selected)
+
+    def _fired(self, content: bytes) -> frozenset[str]:
+        """The names of the conditions that hold for one file as it stands, or with what it could build."""
+        fired = self._scan(content)
+        means = frozenset(each for each in Means if each in fired)
+        if _POSSIBLE in fired or not means:
+            return fired
+        built = unfold(content, means)
+        return fired | self._scan(content + b"\n" + built) if built else fired
+
+    def _scan(self, content: bytes) -> frozenset[str]:
+        scanner = self._scanner
+        scanner.set_global(_HAS_ADDRESS, has_address(content))
+        return frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
+
+    @cached_property
+    def _package_rules(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self._ruleset.rules if rule.scope is Scope.PACKAGE)
+
+    def _possible_over(self, rule: Rule, seen: set[str]) -> bool:
+        """Whether the signals possible in any of the files of a package make *rule* possible."""
+        return _holds(rule.match, lambda name: _rule_name(name) in seen)
+
+    @cached_property
+    def _scanner(self) -> yara_x.Scanner:
+        import yara_x  # noqa: PLC0415 - a warm scan reads no package
+
+        compiler = yara_x.Compiler()
+        compiler.define_global(_HAS_ADDRESS, False)
+        compiler.add_source(source_of(self._ruleset))
+        scanner = yara_x.Scanner(compiler.build())
+        scanner.fast_scan(True)
+        return scanner
+
+
+def has_address(content: bytes) -> bool:
+    """Whether a wallet address with a right checksum stands in *content* in the clear."""
+    return any(map(_is_address, _shapes().finditer(content)))
+
+
+def _is_address(match: re.Match[bytes]) -> bool:
+    kind = address_kind(match.group(1).decode("ascii"))
+    return kind is not None and (kind != SOLANA or _stands_alone(match))
+
+
+def _stands_alone(match: re.Match[bytes]) -> bool:
+    """Whether nothing but quotes and separators is around it, as addresses_in asks of Solana addresses."""
+    start, end = match.span(1)
+    around = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
+    return all(byte in _AROUND or chr(byte).isspace() for byte in around)
+
+
+def source_of(ruleset: Ruleset) -> str:
+    """The yara-x source compiled from the rules: ``possible``, and one condition for each package signal."""
+    atoms = _Atoms()
+    trees = _Trees(ruleset, atoms)
+    conditions = [atoms.any_of(_OBFUSCATION)]
+    signals: set[str] = set()
+    for rule in ruleset.rules:
+        if rule.scope is Scope.PACKAGE:
+            signals.update(uses(rule.match))
+        else:
+            conditions.append(trees.possible(rule))
+    rules = [(_POSSIBLE, _any_of(conditions))]
+    rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
+    rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
+    text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
+    return "\n".join([*atoms.source(), *text])
+
+
+_HAS_ADDRESS = "has_address"
+_POSSIBLE = "possible"
+_ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"
+
+
+class _Trees:
+    """Conditions over bytes in the shape of rules and signals.
+
+    ``names`` says how the names of a clause are asked for: not at all, anywhere in the file, or where they are
+    written or called. ``assume`` takes evidence for granted.
+    """
+
+    def __init__(self, ruleset: Ruleset, atoms: _Atoms) -> None:
+        self._signals = ruleset.signals
+        self._atoms = atoms
+
+    def possible(self, rule: Rule) -> str:
+        """One half in the clear is enough: evidence, or names that are written or called."""
+        evidence = self.match(rule.match, _ASSUMED, assume=False)
+        if evidence == _TRUE:
+            return self.match(rule.match, _LOOSE, assume=False)
+        names = self.match(rule.match, _TIGHT, assume=True)
+        return evidence if names == _TRUE else _any_of([evidence, names])
+
+    def match(self, match: Match, names: str, *, assume: bool) -> str:
+        needed = [self._entry(entry, names, assume=assume) for entry in match.all]
+        if match.any:
+            needed.append(_any_of([self._entry(entry, names, assume=assume) for entry in match.any]))
+        return _all_of(needed)
+
+    def signal(self, name: str, names: str, *, assume: bool) -> str:
+        return self.match(self._signals[name].match, names, assume=assume)
+
+    def _entry(self, entry: Entry, names: str, *, assume: bool) -> str:
+        if isinstance(entry, str):
+            return self.signal(entry, names, assume=assume)
+        if isinstance(entry, Match):
+            return self.match(entry, names, assume=assume)
+        named = _TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)
+        return named if assume else _all_of([named, self._evidence(entry)])
+
+    def _names(self, clause: Clause, *, tight: bool) -> str:
+        if clause.kind is ClauseKind.STRING and clause.value is not None:
+            return self._literals(clause.value, quoted=False)
+        if clause.kind in (ClauseKind.SHAPE, ClauseKind.MANIFEST, ClauseKind.STRING, ClauseKind.REGEX):
+            return _TRUE
+        arguments = [self._literals(test.text, quoted=True) for test in clause.args]
+        return _all_of([_any_of([self._name(clause, name, tight=tight) for name in clause.names]), *arguments])
+
+    def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
+        parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
+        needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
+        if tight:
+            needed.extend(self._atoms.pattern(pattern) for pattern in _in_use(clause.kind, name))
+        return _all_of(needed)
+
+    def _evidence(self, clause: Clause) -> str:
+        tests = [test.text for test in clause.args]
+        if clause.value is not None:
+            tests.append(clause.value)
+        needed = []
+        for test in tests:
+            if test.address:
+                needed.append(_HAS_ADDRESS)
+            if test.accepts:
+                needed.append(self._atoms.any_of(_ADDRESS_PATTERN))
+        return _all_of(needed)
+
+    def _literals(self, test: TextTest, *, quoted: bool) -> str:
+        needed = []
+        for alternatives in (sorted(test.equals), test.contains):
+            if alternatives:
+                usable = all(len(text) >= _SHORTEST_ATOM for text in alternatives)
+                texts = [
+                    self._atoms.literal(text) if quoted else self._atoms.text(text) for text in alternatives
+                ]
+                needed.append(_any_of(texts) if usable else _TRUE)
+        return _all_of(needed)
+
+
+class _Atoms:
+    """The byte patterns asked for, each once, as private yara-x rules."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def text(self, text: str) -> str:
+        """That text, anywhere."""
+        return self.pattern("{ " + " ".join(f"{byte:02x}" for byte in text.encode()) + " }")
+
+    def word(self, text: str) -> str:
+        """That identifier; a short one has to stand alone, for data is full of three letters in a row."""
+        return self.text(text) if len(text) >= _SHORT_WORD else self.pattern(rf"/[.\s\"'`]{_escaped(text)}/")
+
+    def literal(self, text: str) -> str:
+        """That text in quotes."""
+        return self.pattern(f"/[\"'`]{_escaped(text)}[\"'`]/")
+
+    def any_of(self, patterns: Iterable[str]) -> str:
+        return _any_of([self.pattern(pattern) for pattern in patterns])
+
+    def pattern(self, pattern: str) -> str:
+        return self._names.setdefault(pattern, f"atom_{len(self._names)}")
+
+    def source(self) -> Iterator[str]:
+        for pattern, name in self._names.items():
+            yield f"private rule {name} {{ strings: $a = {pattern} condition: $a }}"
+
+
+def _in_use(kind: ClauseKind, name: str) -> Iterator[str]:
+    """The pattern of a name where it is written or called, as it is spelled in the clear."""
+    segments = [part for part in name.split(".") if part not in ("*", "?", "this")]
+    if kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or segments in ([], ["[]"]):
+        return
+    spelled = [r"[\w$]+" if "*" in part or part == "[]" else re.escape(part) for part in segments]
+    member = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?".join(spelled)
+    lead = r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else ""
+    if kind is not ClauseKind.WRITE:
+        yield rf"/{lead}{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\(/"
+        return
+    holder = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?".join(spelled[:-1])
+    defined = rf"{holder}\s*,\s*[\"'`]{spelled[-1]}[\"'`]\s*,"
+    yield rf"/{lead}{member}[\"'`]?\s*\]?\s*=[^=>]|{defined}/"
+
+
+def _escaped(text: str) -> str:
+    return "".join(rf"\x{byte:02x}" for byte in text.encode())
+
+
+def _all_of(conditions: Iterable[str]) -> str:
+    needed = [each for each in dict.fromkeys(conditions) if each != _TRUE]
+    if _FALSE in needed:
+        return _FALSE
+    return f"({' and '.join(needed)})" if needed else _TRUE
+
+
+def _any_of(conditions: Iterable[str]) -> str:
+    choices = [each for each in dict.fromkeys(conditions) if each != _FALSE]
+    if _TRUE in choices:
+        return _TRUE
+    return f"({' or '.join(choices)})" if choices else _FALSE
+
+
+def _holds(match: Match, known: Callable[[str], bool]) -> bool:
+    def holds(entry: Entry) -> bool:
+        if isinstance(entry, str):
+            return known(entry)
+        return isinstance(entry, Match) and _holds(entry, known)
+
+    return all(map(holds, match.all)) and (not match.any or any(map(holds, match.any)))
+
+
+def _rule_name(signal: str) -> str:
+    return "signal_" + re.sub(r"\W", "_", signal)
+
+
+@cache
+def _shapes() -> _Pattern:
+    import re2  # noqa: PLC0415 - a warm scan reads no package
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    compiled: _Pattern = re2.compile(_ADDRESS_SHAPE, options)
+    return compiled
+
+
+class _Pattern(Protocol):
+    def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]: ...

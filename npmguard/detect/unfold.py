@@ -1,0 +1,102 @@
+"""Hidden text made visible at the level of bytes: the prefilter's cheap shadow of constant folding."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from functools import cache
+from typing import Protocol
+
+_ESCAPE = rb"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F])|u\{0{0,4}([2-7][0-9a-fA-F])\})"
+_LINE_CONTINUATION = rb"\\\r?\n"
+_JOINT = rb"""["'`]\s*\+\s*(?:([0-9]{1,3})\s*\+\s*)?["'`]"""
+_ARRAY = rb"""\[\s*["'`][^"'`\]\n]{0,96}["'`]\s*(?:,\s*["'`][^"'`\]\n]{0,96}["'`]\s*)+,?\s*\]"""
+_NO_CODE = bytes(32 if byte in b"=(," else byte for byte in range(256))  # words read backwards, not statements
+_PIECE = re.compile(rb"""["'`]([^"'`\]\n]{0,96})["'`]""")
+_ENCODED = rb"""["'`]([A-Za-z0-9+/_-]{8,}={0,2})["'`]"""
+_PRINTABLE = rb"(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6]|0x[2-7][0-9a-fA-F])"
+_CODES = rb"[\[(]\s*" + _PRINTABLE + rb"(?:\s*,\s*" + _PRINTABLE + rb"){3,}"
+_CODE = re.compile(rb"0x[0-9a-fA-F]{2}|[0-9]{2,3}")
+_HEX = re.compile(rb"(?:[2-7][0-9a-fA-F]){4,}")
+_READABLE = re.compile(rb"[\t\n\r -~]{4,}")
+
+
+class _Pattern(Protocol):
+    def sub(self, replacement: bytes, text: bytes) -> bytes: ...
+    def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]: ...
+
+
+class Means(StrEnum):
+    """What code builds strings with at run time."""
+
+    ESCAPES = "escapes"
+    JOINTS = "joints"  # literals with a + between
+    ARRAYS = "arrays"  # of literals that are joined
+    CODES = "codes"  # of characters
+    ENCODED = "encoded"  # base64, hexadecimal
+    REVERSED = "reversed"
+
+
+def unfold(content: bytes, means: Collection[Means]) -> bytes:
+    """The texts that *content* could make of its own literals by *means*, or nothing.
+
+    Escapes are decoded and literals that a ``+`` joins are put together; then literals of an array are
+    joined, forwards and backwards, character codes become characters, base64 and hexadecimal literals are
+    decoded, and where something is reversed all of it is read backwards too. More is produced than the code
+    would: this decides what is read, never what is said of it.
+    """
+    text = content
+    if Means.ESCAPES in means:
+        text = re.sub(_ESCAPE, lambda match: bytes.fromhex((match[1] or match[2] or match[3]).decode()), text)
+        text = _compiled(_LINE_CONTINUATION).sub(b"", text)
+    if Means.JOINTS in means:
+        text = _compiled(_JOINT).sub(rb"\1", text)
+    parts = [] if text is content else [text]
+    if Means.ARRAYS in means:
+        parts.extend(_joined_arrays(text))
+    if Means.CODES in means:
+        parts.extend(_characters(text))
+    if Means.ENCODED in means:
+        parts.extend(_decoded(text))
+    if Means.REVERSED in means:
+        parts.append(text[::-1].translate(_NO_CODE))
+    return b"\n".join(parts)
+
+
+def _joined_arrays(text: bytes) -> Iterator[bytes]:
+    for match in _compiled(_ARRAY).finditer(text):
+        pieces = _PIECE.findall(match.group())
+        yield b"'" + b"".join(pieces) + b"'"
+        yield b"'" + b"".join(reversed(pieces)) + b"'"
+
+
+def _characters(text: bytes) -> Iterator[bytes]:
+    for match in _compiled(_CODES).finditer(text):
+        yield b"'" + bytes(int(code, 0) for code in _CODE.findall(match.group())) + b"'"
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    for match in _compiled(_ENCODED).finditer(text):
+        encoded = match.group(1)
+        if _HEX.fullmatch(encoded):
+            yield b"'" + bytes.fromhex(encoded.decode("ascii")) + b"'"
+        body = encoded.rstrip(b"=")
+        if len(body) % 4 == 1:
+            continue
+        plain = b64decode(body.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(body) % 4))
+        if _READABLE.match(plain):
+            yield b"'" + plain + b"'"
+
+
+@cache
+def _compiled(pattern: bytes) -> _Pattern:
+    """RE2 for the passes over whole files: it keeps its speed whatever the bytes are."""
+    import re2  # noqa: PLC0415 - a warm scan reads no package
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    compiled: _Pattern = re2.compile(pattern, options)
+    return compiled
