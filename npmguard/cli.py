@@ -212,17 +212,19 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    import click
-
     try:
         code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        message = error.format_message()
+        if message.startswith("Usage:"):  # no command was given: the help itself is the answer
+            sys.stderr.write(f"{message}\n")
+        else:
+            _say(f"{message} Try npmguard --help, or --help after a command.")
         return USAGE
     except NpmguardError as error:
         _say(str(error))
         return USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _say("interrupted; nothing is left running and the caches are whole")
         sys.stderr.flush()
         os._exit(INTERRUPTED)  # threads that wait for a registry's answer would hold the process otherwise

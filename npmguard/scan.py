@@ -436,14 +436,8 @@ class _Tree:
         return DependencyGraph(self._lock)
 
     def paths(self, locations: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], int]:
-        found: list[tuple[str, ...]] = []
-        more = 0
-        for location in locations:
-            ways = self._graph.paths_to(location, limit=_MAX_PATHS)
-            found += ways.paths
-            more += ways.more
-        found.sort(key=lambda path: (len(path), path))
-        return tuple(found[:_MAX_PATHS]), more + max(0, len(found) - _MAX_PATHS)
+        ways = self._graph.paths_to(*locations, limit=_MAX_PATHS)
+        return ways.paths, ways.more
 
     def requirers(self, locations: Sequence[str]) -> list[tuple[str, str]]:
         found = {
