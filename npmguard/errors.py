@@ -20,6 +20,7 @@
     │   └── RegistryProtocolError   an answer that is not what a registry sends
     ├── PackageError                one package could not be read: it ends `unverified`
     │   ├── TarballError            damaged: not gzip, not tar, truncated
+    │   ├── ManifestError           a package.json that is not JSON, or no object
     │   └── LimitExceeded           over a cap of Config; names the cap
     └── CacheError                  the on-disk cache cannot be used; the scan goes on without it
 
@@ -97,6 +98,10 @@ class PackageError(NpmguardError):
 
 class TarballError(PackageError):
     """The tarball is damaged: not gzip, not tar, or cut short."""
+
+
+class ManifestError(PackageError):
+    """The package.json of a package cannot be read."""
 
 
 class LimitExceeded(PackageError):  # noqa: N818

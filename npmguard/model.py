@@ -268,12 +268,14 @@ class Packument:
 class ArchiveProblem(StrEnum):
     """An oddity of a tarball that npm's own packing never makes."""
 
-    DUPLICATE = "duplicate"  # the same path twice: npm keeps the last
+    DUPLICATE = "duplicate"  # the same path twice with other bytes: npm keeps the last
+    REPEATED = "repeated"  # the same path twice with the same bytes
     CASE_COLLISION = "case-collision"  # paths equal but for case or Unicode normal form
     LINK = "link"  # symbolic or hard link: npm drops it
     DEVICE = "device"  # device, fifo or another special entry
     UNSAFE_PATH = "unsafe-path"  # absolute, with .., NUL or a drive letter: npm strips or drops it
     TRAILING_DATA = "trailing-data"  # bytes after the end of the archive
+    BAD_HEADER = "bad-header"  # blocks that npm skips as damaged, to go on behind them
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,8 @@ class ArchiveNote:
 class PackageFile:
     """One regular file of a package; ``path`` is relative, with ``/``, below the stripped top folder.
 
-    ``sha256`` is the hex digest. ``content`` is None for files that no analysis reads (images, binaries).
+    ``sha256`` is the hex digest, empty where the archive was read without hashing. ``content`` is None for
+    files that no analysis reads (images, binaries).
     """
 
     path: str
@@ -326,15 +329,24 @@ class ManifestDelta:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file present in both versions with other bytes; ``added_lines`` are 1-based lines of the new one."""
+    """A file present in both versions with other bytes; ``added_lines`` are 1-based lines of the new one.
+
+    ``added_spans`` are the byte ranges of the new file (half open, sorted, apart) that the old one does not
+    hold: whole lines, and in lines too long to tell anything only the statements that are new.
+    """
 
     path: str
     added_lines: frozenset[int] = field(repr=False)
+    added_spans: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionDiff:
-    """What a version changed against its baseline; paths sorted."""
+    """What a version changed against its baseline; paths sorted.
+
+    ``moved`` are pairs of a new path and an old path that held the same bytes: paths of ``added`` that bring
+    no new code.
+    """
 
     old_version: str
     new_version: str
@@ -342,6 +354,7 @@ class VersionDiff:
     removed: tuple[str, ...]
     changed: tuple[FileChange, ...]
     manifest: tuple[ManifestDelta, ...]
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -521,6 +534,7 @@ class TarballAnalysis:
     unverified: str | None = None
     diff: VersionDiff | None = None
     baseline_signals: tuple[str, ...] | None = None
+    implicit_install: str | None = None  # the root .gyp file for which npm runs node-gyp, unasked
 
 
 @dataclass(frozen=True, slots=True)
