@@ -182,7 +182,6 @@ class RegistryClient:
 
     def _packument(self, name: str) -> Packument:
         registry = self._npm.registry_for(name)
-        url = packument_url(self._npm, name)
         entry = self._cache.get(registry, name) if self._cache is not None else None
         held: Packument | None = None
         if entry is not None:
@@ -193,6 +192,7 @@ class RegistryClient:
         fresh_enough = self._network.packument_max_age
         if entry is not None and held is not None and (self._offline or entry.is_fresh(fresh_enough)):
             return held
+        url = packument_url(self._npm, name)
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if entry is not None and entry.etag is not None:
             headers["If-None-Match"] = entry.etag

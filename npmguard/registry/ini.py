@@ -46,9 +46,9 @@ def decode(text: str) -> Ini:
         if match is None:
             continue
         if match["section"] is not None:
-            target = _open_section(values, _as_key(match["section"]))
+            target = _open_section(values, as_text(_unquote(match["section"])))
             continue
-        key = _as_key(match["key"])
+        key = as_text(_unquote(match["key"]))
         is_list = len(key) > 2 and key.endswith("[]")
         key = key.removesuffix("[]") if is_list else key
         if key == "__proto__":
@@ -67,6 +67,19 @@ def decode(text: str) -> Ini:
             lines[key] = number
     _nest(values)
     return Ini(values, lines)
+
+
+def as_text(value: Value) -> str:
+    """What JavaScript's ``String()`` makes of a value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join("" if item is None else as_text(item) for item in value)
+    if isinstance(value, dict):
+        return "[object Object]"
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _open_section(values: dict[str, Value], name: str) -> dict[str, Value]:
@@ -109,11 +122,6 @@ def _split_at_dots(text: str) -> list[str]:
             parts.append(text[start:index])
             start = index + 1
     return [*parts, text[start:]]
-
-
-def _as_key(raw: str) -> str:
-    key = _unquote(raw)
-    return key if isinstance(key, str) else raw.strip(WHITE_SPACE)[1:-1]
 
 
 def _unquote(raw: str) -> Value:

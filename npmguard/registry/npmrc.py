@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from npmguard.errors import NpmrcError
-from npmguard.registry.ini import WHITE_SPACE, Value, decode
+from npmguard.registry.ini import WHITE_SPACE, Value, as_text, decode
 from npmguard.registry.urls import HttpUrl
 
 DEFAULT_REGISTRY: Final = "https://registry.npmjs.org/"
@@ -71,6 +71,7 @@ class NpmConfig:
     ca: tuple[str, ...] = field(default=(), repr=False)
     extra_ca: Path | None = None
     proxy: str | None = field(default=None, repr=False)
+    https_proxy: str | None = field(default=None, repr=False)
     noproxy: str = ""
     environment_proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     cache: Path | None = None
@@ -113,7 +114,7 @@ class NpmConfig:
     def proxy_for(self, url: HttpUrl) -> str | None:
         """The proxy that npm would ask for *url*, as a URL that may hold credentials; None for none."""
         variables = self.environment_proxies
-        proxy = self.proxy or variables.get("https_proxy")
+        proxy = self.https_proxy or self.proxy or variables.get("https_proxy")
         if not proxy and url.scheme == "http":
             proxy = variables.get("http_proxy") or variables.get("proxy")
         if not proxy:
@@ -317,7 +318,8 @@ class _Loader:
             strict_ssl=self._strict_ssl(),
             ca=self._ca(),
             extra_ca=self._extra_ca(),
-            proxy=self._proxy("https-proxy") or self._proxy("proxy"),
+            proxy=self._proxy("proxy"),
+            https_proxy=self._proxy("https-proxy"),
             noproxy=self._noproxy(),
             environment_proxies=self._environment_proxies(),
             cache=Path(cache) if isinstance(cache := self._get("cache"), str) else self._home / ".npm",
@@ -331,14 +333,9 @@ class _Loader:
 
     def _default_registry(self, secrets: dict[str, str]) -> str:
         for layer in self._by_strength():
-            value = layer.values.get("registry")
-            if value is None or value == "":
-                continue
-            text = _text(value)
-            if "://" not in text:
-                self._pass_over(layer, "registry", "is not a URL")
-                continue
-            return _base_url(text, layer.place("registry"), "registry", secrets)
+            if "registry" in layer.values:
+                text = as_text(layer.values["registry"])
+                return _base_url(text, layer.place("registry"), "registry", secrets)
         return DEFAULT_REGISTRY
 
     def _scopes(self, secrets: dict[str, str]) -> dict[str, str]:
@@ -347,7 +344,7 @@ class _Loader:
             for key, value in layer.values.items():
                 scope, _, name = key.rpartition(":")
                 if name.lower() == "registry" and scope.startswith("@") and scope not in scopes and value:
-                    scopes[scope] = _base_url(_text(value), layer.place(key), key, secrets)
+                    scopes[scope] = _base_url(as_text(value), layer.place(key), key, secrets)
         return scopes
 
     def _secrets(self) -> dict[str, str]:
@@ -356,7 +353,7 @@ class _Loader:
             for key, value in layer.values.items():
                 if not key.startswith("//") or key in secrets:
                     continue
-                text = "" if value is None or value is False else _text(value)
+                text = "" if value is None or value is False else as_text(value)
                 if key.endswith((":certfile", ":keyfile")) and text:
                     text = os.path.normpath(self._project / text)
                 if key.endswith((":_authToken", ":_auth")) and not all(" " <= it <= "~" for it in text):
@@ -424,7 +421,7 @@ class _Loader:
             value = layer.values[key]
             if value is None or value is False:
                 return None
-            text = _text(value)
+            text = as_text(value)
             if "://" not in text:
                 self._pass_over(layer, key, "is not a URL")
                 continue
@@ -559,19 +556,6 @@ def _glob(pattern: str) -> str:
         else:
             out.append(re.escape(part))
     return "".join(out) + ")" * depth
-
-
-def _text(value: Value) -> str:
-    """What JavaScript's ``String()`` makes of a value."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return ",".join(map(_text, value))
-    if isinstance(value, dict):
-        return "[object Object]"
-    if value is None or isinstance(value, bool):
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _as_number(text: str) -> float | None:

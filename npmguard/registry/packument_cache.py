@@ -32,8 +32,7 @@ CREATE TABLE packuments (
     max_age REAL,
     etag TEXT,
     last_modified TEXT,
-    checksum INTEGER NOT NULL,
-    projection BLOB NOT NULL,
+    projection BLOB NOT NULL, -- zlib
     PRIMARY KEY (registry, name)
 )
 """
@@ -42,6 +41,8 @@ _LOCK_SECONDS = 2.0
 _BATCH_ENTRIES = 256
 _BATCH_BYTES = 8 * 1024**2
 _KEPT_DAYS = 30
+_LEVEL = 1
+_ZlibError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # isal's stub takes it for an instance
 
 _T = TypeVar("_T")
 
@@ -87,16 +88,19 @@ class PackumentCache:
     def get(self, registry: str, name: str) -> Entry | None:
         """What is kept of that package of that registry; None where nothing is, or nothing whole."""
         with self._mutex:
-            waiting = self._pending.get((registry, name))
-            return waiting if waiting is not None else self._attempt(lambda: self._read(registry, name))
+            entry = self._pending.get((registry, name))
+            if entry is None:
+                entry = self._attempt(lambda: self._read(registry, name))
+        return None if entry is None else _unpack(entry)
 
     def put(self, registry: str, name: str, entry: Entry) -> None:
         """Keep *entry*; it reaches the disk with the next batch, or on :meth:`close`."""
+        packed = entry._replace(projection=isal_zlib.compress(entry.projection, _LEVEL))
         with self._mutex:
             if self._database is None:
                 return
-            self._pending[registry, name] = entry
-            self._pending_bytes += len(entry.projection)
+            self._pending[registry, name] = packed
+            self._pending_bytes += len(packed.projection)
             if len(self._pending) >= _BATCH_ENTRIES or self._pending_bytes >= _BATCH_BYTES:
                 self._attempt(self._write)
 
@@ -177,18 +181,14 @@ class PackumentCache:
         if self._database is None:
             return None
         row = self._database.execute(
-            "SELECT projection, fetched, max_age, etag, last_modified, checksum FROM packuments"
+            "SELECT projection, fetched, max_age, etag, last_modified FROM packuments"
             " WHERE registry = ? AND name = ?",
             (registry, name),
         ).fetchone()
-        if row is None:
-            return None
-        *fields, checksum = row
         try:
-            entry = msgspec.convert(fields, Entry)
+            return None if row is None else msgspec.convert(row, Entry)
         except msgspec.ValidationError:
             return None
-        return entry if _checksum(entry) == checksum else None
 
     def _write(self) -> None:
         database, entries = self._database, self._pending
@@ -196,10 +196,10 @@ class PackumentCache:
         if database is None or not entries:
             return
         rows = [
-            (*key, it.fetched, it.max_age, it.etag, it.last_modified, _checksum(it), it.projection)
+            (*key, it.fetched, it.max_age, it.etag, it.last_modified, it.projection)
             for key, it in entries.items()
         ]
-        insert = "INSERT OR REPLACE INTO packuments VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        insert = "INSERT OR REPLACE INTO packuments VALUES (?, ?, ?, ?, ?, ?, ?)"
         _in_transaction(database, lambda: database.executemany(insert, rows))
         self._written = True
 
@@ -269,6 +269,12 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     }
 
 
-def _checksum(entry: Entry) -> int:
-    """SQLite does not notice a flipped bit, and a flipped bit in an integrity would read as tampering."""
-    return isal_zlib.crc32(entry.projection)
+def _unpack(entry: Entry) -> Entry | None:
+    """Undo the compression; its checksum tells of flipped bits, which SQLite does not notice.
+
+    A flipped bit in an integrity would read as tampering.
+    """
+    try:
+        return entry._replace(projection=isal_zlib.decompress(entry.projection))
+    except _ZlibError:
+        return None
