@@ -422,7 +422,7 @@ class _Loader:
             if value is None or value is False:
                 return None
             text = as_text(value)
-            if "://" not in text:
+            if ":" not in text:
                 self._pass_over(layer, key, "is not a URL")
                 continue
             return _proxy_url(text, f"{layer.place(key)}: {key}")

@@ -141,7 +141,7 @@ CASES = {
     "a certificate file that is not there": Setting({"home/.npmrc": "cafile=~/ca.pem\nca=one"}),
     "values that npm passes over": Setting(
         {
-            "project/.npmrc": "registry=https://project.example/\nmaxsockets=many\nproxy=proxy.example:3128",
+            "project/.npmrc": "registry=https://project.example/\nmaxsockets=many\nproxy=proxy.example",
             "home/.npmrc": "registry=user.example\nmaxsockets=5\nproxy=http://proxy.example:3128",
         }
     ),
