@@ -1,0 +1,164 @@
+"""How old a domain is, by RDAP (RFC 9083) through IANA's bootstrap (RFC 9224), kept on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+
+from npmguard.mail.options import DomainAge
+
+BOOTSTRAP = "https://data.iana.org/rdap/dns.json"
+_BOOTSTRAP_AGE = 7 * 86400
+_ANSWER_AGE = 86400
+_ANSWER_BYTES = 4 * 1024 * 1024
+_TIMEOUT = (5.0, 10.0)
+_DEADLINE = 15.0
+_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{0,250}[a-z0-9]")
+
+
+class _Event(msgspec.Struct):
+    eventAction: str = ""  # noqa: N815 - RFC 9083's own spelling
+    eventDate: str = ""  # noqa: N815
+
+
+class _Domain(msgspec.Struct):
+    events: list[_Event] = []
+
+
+class _Bootstrap(msgspec.Struct):
+    services: list[list[list[str]]] = []
+
+
+class RdapUnanswered(Exception):  # noqa: N818 - told apart from errors of npmguard: it becomes DomainAge.problem
+    """One question stayed without a usable answer."""
+
+
+class RdapClient:
+    """Asks when domains were registered; answers are kept in *folder* for a day, the bootstrap for a week.
+
+    An unanswered question is a :class:`~npmguard.mail.options.DomainAge` with a ``problem``, never an error.
+    """
+
+    def __init__(self, folder: Path | None, bootstrap: str = BOOTSTRAP, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._bootstrap = bootstrap
+        self._clock = clock
+        self._session = requests.Session()
+        self._services: dict[str, str] | None = None
+        self._known: dict[str, DomainAge] = {}
+        self._unreachable = ""
+
+    def __call__(self, domain: str) -> DomainAge:
+        """The age of one registered domain in ASCII."""
+        domain = domain.lower()
+        if domain not in self._known:
+            self._known[domain] = self._age(domain)
+        return self._known[domain]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why questions stayed unanswered, sorted."""
+        return tuple(sorted({f"{age.domain}: {age.problem}" for age in self._known.values() if age.problem}))
+
+    def _age(self, domain: str) -> DomainAge:
+        if not _NAME.fullmatch(domain) or "." not in domain:
+            return DomainAge(domain, None, "no name that a registry knows")
+        try:
+            base = self._service(domain)
+            raw = self._get(f"{base.rstrip('/')}/domain/{domain}", _ANSWER_AGE)
+            answer = msgspec.json.decode(raw, type=_Domain)
+        except RdapUnanswered as error:
+            return DomainAge(domain, None, str(error))
+        except msgspec.DecodeError:
+            return DomainAge(domain, None, "the RDAP answer is not one")
+        for event in answer.events:
+            if event.eventAction == "registration":
+                try:
+                    registered = datetime.fromisoformat(event.eventDate)
+                except ValueError:
+                    break
+                return DomainAge(domain, registered if registered.tzinfo else registered.replace(tzinfo=UTC))
+        return DomainAge(domain, None, "the RDAP answer names no date of registration")
+
+    def _service(self, domain: str) -> str:
+        """The base URL of the registry's RDAP server: the longest top-level name that the bootstrap lists."""
+        if self._unreachable:
+            raise RdapUnanswered(self._unreachable)
+        if self._services is None:
+            try:
+                table = msgspec.json.decode(self._get(self._bootstrap, _BOOTSTRAP_AGE), type=_Bootstrap)
+            except msgspec.DecodeError:
+                self._unreachable = "IANA's RDAP bootstrap is not readable"
+            except RdapUnanswered as error:
+                self._unreachable = f"IANA's RDAP bootstrap: {error}"
+            if self._unreachable:
+                raise RdapUnanswered(self._unreachable)
+            secure = urlsplit(self._bootstrap).scheme == "https"
+            self._services = {
+                name.lower(): url
+                for service in table.services
+                if len(service) >= 2
+                for name in service[0]
+                for url in service[1]
+                if url.startswith("https://") or not secure
+            }
+        rest = domain
+        while rest:
+            rest = rest.partition(".")[2]
+            if rest in self._services:
+                return self._services[rest]
+        raise RdapUnanswered(f"no RDAP server is known for .{domain.rpartition('.')[2]}")
+
+    def _get(self, url: str, keep: float) -> bytes:
+        path = self._folder / f"{sha256(url.encode()).hexdigest()}.json" if self._folder else None
+        if path is not None:
+            try:
+                if self._clock() - path.stat().st_mtime < keep:
+                    return path.read_bytes()
+            except OSError:
+                pass  # not kept: ask
+        content = self._fetch(url)
+        if path is not None:
+            _keep(path, content)
+        return content
+
+    def _fetch(self, url: str) -> bytes:
+        started = time.monotonic()
+        host = urlsplit(url).hostname or "RDAP"
+        try:
+            with self._session.get(
+                url, timeout=_TIMEOUT, stream=True, headers={"Accept": "application/rdap+json, application/json"}
+            ) as answer:
+                if answer.status_code == 404:
+                    return b"{}"  # the registry knows no such domain
+                if answer.status_code != 200:
+                    raise RdapUnanswered(f"{host} answers {answer.status_code}")
+                content = b""
+                for piece in answer.iter_content(65536):
+                    content += piece
+                    if len(content) > _ANSWER_BYTES or time.monotonic() - started > _DEADLINE:
+                        raise RdapUnanswered(f"{host} sends too much or too slowly")
+        except requests.RequestException as error:
+            raise RdapUnanswered(f"{host} gives no answer") from error
+        return content
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write *content* so that a reader sees all of it or nothing; a cache that cannot be written is done without."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)  # noqa: PTH105 - file.name is a string
+    except OSError:
+        return
