@@ -65,7 +65,8 @@ def terminal(text: str, limit: int = DEFAULT_LIMIT, *, ascii_only: bool = False)
     Credentials are masked. With *ascii_only* every other character is escaped too: for names, where a Cyrillic
     letter may stand for a Latin one, and for terminals that cannot show it.
     """
-    visible = _CI_COMMAND.sub(_escape_match, _visible(mask(text[:_MAX_INPUT]), ascii_only=ascii_only))
+    kept = mask(text[:_MAX_INPUT])[: (limit + 1) * (1 + _MAX_MARKS)]  # that many fill the limit in any case
+    visible = _CI_COMMAND.sub(_escape_match, _visible(kept, ascii_only=ascii_only))
     return _cut(visible, limit, ascii_only=ascii_only)
 
 

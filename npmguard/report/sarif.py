@@ -293,9 +293,9 @@ def _notifications(report: ScanReport, left_out: int) -> list[dict[str, Any]]:
     if report.skipped:
         counts = Counter(entry.reason.value for entry in report.skipped)
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-        told.append(
-            ("note", f"{len(report.skipped)} entries name no registry tarball and have no result: {reasons}.")
-        )
+        many = "1 entry names" if len(report.skipped) == 1 else f"{len(report.skipped)} entries name"
+        has = "has" if len(report.skipped) == 1 else "have"
+        told.append(("note", f"{many} no registry tarball and {has} no result: {reasons}."))
     if not report.packages:
         told.append(("warning", "No packages were read: nothing was checked."))
     if left_out:
