@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -81,3 +81,196 @@ def analyse_package(
     ``unverified``, beside what was found until then.
     """
     return _Analysis(archive, ruleset, limits, baseline).run(prefilter=prefilter)
+
+
+class _Analysis:
+    """One package while it is looked at."""
+
+    def __init__(
+        self, archive: PackageArchive, ruleset: Ruleset, limits: Limits, baseline: PackageArchive | None
+    ) -> None:
+        self._archive = archive
+        self._limits = limits
+        self._matcher = _matcher_of(ruleset)
+        self._prefilter = _prefilter_of(ruleset)
+        self._old = _Old(baseline, self) if baseline is not None else None
+        self._end = time.monotonic() + limits.analysis_seconds
+        self._partial: list[tuple[str, str]] = []
+        self._reasons: list[str] = []
+
+    def run(self, *, prefilter: bool) -> CodeAnalysis:
+        findings: list[Finding] = []
+        read: list[FileSightings] = []
+        manifest = self._matcher.read_manifest(self._archive.manifest)
+        try:
+            for file in self._to_read(prefilter=prefilter):
+                self.check()
+                sightings = self.read(file, self._partial)
+                if sightings is not None:
+                    read.append(sightings)
+        except LimitExceeded as error:
+            self._reasons.append(str(error))
+        try:
+            for candidate in self._matcher.candidates(read, manifest, self.check):
+                finding = self._finding(candidate)
+                if finding is not None:
+                    findings.append(finding)
+        except LimitExceeded as error:
+            self._reasons.append(str(error))
+        return CodeAnalysis(
+            findings=tuple(findings),
+            signals=_fired(self._matcher, read, manifest),
+            partial=tuple(sorted(self._partial)),
+            unverified="; ".join(dict.fromkeys(self._reasons)) or None,
+        )
+
+    def read(self, file: PackageFile, partial: list[tuple[str, str]]) -> FileSightings | None:
+        """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read."""
+        from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
+
+        facts = extract_facts(file.path, file.content or b"", self._limits, None)
+        if facts.problem or facts.partial:
+            partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
+        return self._matcher.read(facts)
+
+    def check(self) -> None:
+        """Raise where the package has had its time."""
+        if time.monotonic() > self._end:
+            raise LimitExceeded(
+                f"reading the code took longer than analysis-seconds ({self._limits.analysis_seconds:g});"
+                " raise it in npmguard.toml to read all of it"
+            )
+
+    def _to_read(self, *, prefilter: bool) -> list[PackageFile]:
+        files = sources(self._archive)
+        for file in files:
+            if file.content is None or file.size > self._limits.source_bytes:
+                self._reasons.append(
+                    f"{file.path} has {file.size} bytes, over source-bytes or kept-bytes; raise them to read it"
+                )
+        usable = [file for file in files if file.content is not None and file.size <= self._limits.source_bytes]
+        if not prefilter:
+            return usable
+        selected = self._prefilter.select((file.path, file.content or b"") for file in usable)
+        return [file for file in usable if file.path in selected]
+
+    def _finding(self, candidate: Candidate) -> Finding | None:
+        rule = candidate.rule
+        places = [(sighting, hit) for sighting in candidate.sightings for hit in sighting.places[:_PLACES]]
+        evidence = tuple(self._evidence(sighting, hit) for sighting, hit in places)
+        added = None if self._old is None else any(each.added for each in evidence)
+        if rule.added and added is False:
+            return None
+        first = evidence[0]
+        return Finding(
+            rule=rule.id,
+            severity=rule.severity,
+            confidence=rule.confidence,
+            message=rule.title,
+            file=first.file,
+            line=first.line,
+            evidence=evidence,
+            added=added,
+            remediation=rule.remediation,
+        )
+
+    def _evidence(self, sighting: Sighting, hit: Hit) -> Evidence:
+        signal = self._matcher.ruleset.signals[sighting.signal]
+        kinds = f" ({', '.join(sorted(set(hit.seen.kinds)))})" if hit.seen.kinds else ""
+        file = self._archive.files.get(hit.file)
+        content = (file.content if file else None) or b""
+        fact = hit.fact
+        line = fact.line if fact else _line_of_script(content, hit.text)
+        decoded = None
+        if fact is not None and fact.decoded:
+            spelled = fact.value if fact.kind in (FactKind.STRING, FactKind.REGEX) else fact.name
+            decoded = _clipped(spelled or fact.name)
+        return Evidence(
+            signal=sighting.signal,
+            message=signal.title + kinds,
+            file=hit.file,
+            line=line,
+            excerpt=_excerpt(content, fact.start, fact.end) if fact else _clipped(hit.text),
+            decoded=decoded,
+            added=None if self._old is None else self._old.lacks(sighting.signal, hit, file),
+        )
+
+
+class _Old:
+    """The baseline, looked into only where something was found."""
+
+    def __init__(self, archive: PackageArchive, analysis: _Analysis) -> None:
+        self._archive = archive
+        self._analysis = analysis
+        self._hashes = frozenset(file.sha256 for file in archive.files.values())
+        self._signals: dict[str, frozenset[str]] = {}
+
+    def lacks(self, signal: str, hit: Hit, file: PackageFile | None) -> bool:
+        """Whether *signal* is new: in no file of the same bytes, nor in the file of the same path."""
+        if hit.fact is None:
+            name, _, script = hit.text.partition(": ")
+            scripts = self._archive.manifest.scripts if self._archive.manifest else {}
+            return scripts.get(name) != script
+        if file is not None and file.sha256 in self._hashes:
+            return False
+        return signal not in self._fired_in(hit.file)
+
+    def _fired_in(self, path: str) -> frozenset[str]:
+        if path not in self._signals:
+            file = self._archive.files.get(path)
+            sightings = self._analysis.read(file, []) if file and file.content is not None else None
+            self._signals[path] = frozenset(sightings.whole.fired()) if sightings else frozenset()
+        return self._signals[path]
+
+
+def sources(archive: PackageArchive) -> list[PackageFile]:
+    """The files of a package that Node or a bundler would read as code, by path."""
+    named = named_files(archive.manifest)
+    found = []
+    for path in sorted(archive.files):
+        file = archive.files[path]
+        if path.endswith(_EXTENSIONS) or path in named:
+            wanted = file.size > 0 and path != MANIFEST
+        else:
+            wanted = file.content is not None and _HASHBANG.match(file.content[:200]) is not None
+        if wanted:
+            found.append(file)
+    return found
+
+
+def _fired(matcher: Matcher, files: Iterable[FileSightings], manifest: Hits) -> tuple[str, ...]:
+    fired = {name for each in files for name in each.whole.fired()}
+    fired.update(View(matcher.ruleset, manifest).fired())
+    return tuple(sorted(fired))
+
+
+@lru_cache(maxsize=4)
+def _matcher_of(ruleset: Ruleset) -> Matcher:
+    return Matcher(ruleset)
+
+
+@lru_cache(maxsize=4)
+def _prefilter_of(ruleset: Ruleset) -> Prefilter:
+    return Prefilter(ruleset)
+
+
+def _normal(path: str) -> str:
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _excerpt(content: bytes, start: int, end: int) -> str:
+    """One line of source around a place: a little before it on its own line, then on to the length there is."""
+    line_start = content.rfind(b"\n", 0, start) + 1
+    begin = max(line_start, start - _LEAD)
+    text = content[begin : max(end, begin) + 4 * _EXCERPT][: 8 * _EXCERPT].decode("utf-8", "replace")
+    return _clipped(" ".join(text.split()))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+
+
+def _line_of_script(content: bytes, text: str) -> int | None:
+    name = text.partition(": ")[0]
+    at = content.find(f'"{name}"'.encode())
+    return content.count(b"\n", 0, at) + 1 if at >= 0 else None

@@ -21,7 +21,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
-from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, uses
+from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of, uses
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.wallets import SOLANA, address_kind
 
@@ -39,8 +39,8 @@ _AROUND = b"\"'`,;|\\bfnrtv"
 _ADDRESS_PATTERN = (
     r"/[\])}wdSW.]\{([6-9]|[0-9]{2})[0-9]*(,[0-9]*)?\}/",
     r"/(bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash/ nocase",
-    r"/\]\[([^\]\n]{1,80}\]\[){6}|\\[wd](\\{1,2}[wd]){7}/",
-    r"/([\])]|\\[wd])\{([\"'`]\s*\+|\$\{)/",
+    r"/\]\[([^\]\n:; ]{1,80}\]\[){6}|\\[wd](\\{1,2}[wd]){7}/",
+    r"/([0-9A-Za-z)]\]|\\[wd])\{([\"'`]\s*\+|\$\{)/",
 )
 # The marks of machine-made obfuscation: its tools' identifiers, and characters computed by arithmetic.
 _OBFUSCATION = (
@@ -76,38 +76,54 @@ class Prefilter:
         """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
         selected: set[str] = set()
         paths: list[str] = []
-        seen: set[str] = set()
+        together: set[str] = set()
+        addresses: set[str] = set()
         for path, content in files:
-            fired = self._fired(content)
+            fired, found = self._look(content)
             paths.append(path)
+            together |= fired
+            addresses |= found
             if _POSSIBLE in fired:
                 selected.add(path)
-            seen |= fired
-        if len(selected) < len(paths) and any(self._possible_over(rule, seen) for rule in self._package_rules):
+        if len(selected) < len(paths) and self._possible_over(together, len(addresses)):
             return frozenset(paths)
         return frozenset(selected)
 
-    def _fired(self, content: bytes) -> frozenset[str]:
-        """The names of the conditions that hold for one file as it stands, or with what it could build."""
-        fired = self._scan(content)
+    def _look(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        """The conditions that hold for one file as it stands or with what it could build, and its addresses."""
+        fired, addresses = self._scan(content)
         means = frozenset(each for each in Means if each in fired)
         if _POSSIBLE in fired or not means:
-            return fired
+            return fired, addresses
         built = unfold(content, means)
-        return fired | self._scan(content + b"\n" + built) if built else fired
+        if not built:
+            return fired, addresses
+        more, others = self._scan(content + b"\n" + built)
+        return fired | more, addresses | others
 
-    def _scan(self, content: bytes) -> frozenset[str]:
+    def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        addresses = addresses_of(content)
         scanner = self._scanner
-        scanner.set_global(_HAS_ADDRESS, has_address(content))
-        return frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
+        scanner.set_global(_HAS_ADDRESS, bool(addresses))
+        return frozenset(rule.identifier for rule in scanner.scan(content).matching_rules), addresses
 
-    @cached_property
-    def _package_rules(self) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self._ruleset.rules if rule.scope is Scope.PACKAGE)
+    def _possible_over(self, together: set[str], addresses: int) -> bool:
+        """Whether what is possible in any of the files of a package makes a rule for packages possible."""
 
-    def _possible_over(self, rule: Rule, seen: set[str]) -> bool:
-        """Whether the signals possible in any of the files of a package make *rule* possible."""
-        return _holds(rule.match, lambda name: _rule_name(name) in seen)
+        def known(name: str) -> bool:
+            return _rule_name(name) in together and self._addresses_asked(name) <= addresses
+
+        return any(_holds(rule.match, known) for rule in self._ruleset.rules if rule.scope is Scope.PACKAGE)
+
+    def _addresses_asked(self, signal: str) -> int:
+        """How many different addresses a signal needs; 0 where it can hold without any."""
+        match = self._ruleset.signals[signal].match
+        asked = [
+            clause.least.distinct
+            for clause in clauses_of(match)
+            if clause.value is not None and clause.value.address
+        ]
+        return min(asked, default=0) if len(asked) == len(match.entries) else 0
 
     @cached_property
     def _scanner(self) -> yara_x.Scanner:
@@ -121,9 +137,10 @@ class Prefilter:
         return scanner
 
 
-def has_address(content: bytes) -> bool:
-    """Whether a wallet address with a right checksum stands in *content* in the clear."""
-    return any(map(_is_address, _shapes().finditer(content)))
+def addresses_of(content: bytes) -> frozenset[str]:
+    """The wallet addresses with right checksums that stand in *content* in the clear."""
+    found = (match for match in _shapes().finditer(content) if _is_address(match))
+    return frozenset(match.group(1).decode("ascii").lower() for match in found)
 
 
 def _is_address(match: re.Match[bytes]) -> bool:
@@ -209,7 +226,7 @@ class _Trees:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
         needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
         if tight:
-            needed.extend(self._atoms.pattern(pattern) for pattern in _in_use(clause.kind, name))
+            needed.extend(self._atoms.pattern(pattern) for pattern in _in_use(clause, name))
         return _all_of(needed)
 
     def _evidence(self, clause: Clause) -> str:
@@ -265,20 +282,23 @@ class _Atoms:
             yield f"private rule {name} {{ strings: $a = {pattern} condition: $a }}"
 
 
-def _in_use(kind: ClauseKind, name: str) -> Iterator[str]:
+_DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
+_DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{1,80},\s*"
+
+
+def _in_use(clause: Clause, name: str) -> Iterator[str]:
     """The pattern of a name where it is written or called, as it is spelled in the clear."""
     segments = [part for part in name.split(".") if part not in ("*", "?", "this")]
-    if kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or segments in ([], ["[]"]):
+    if clause.kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or segments in ([], ["[]"]):
         return
     spelled = [r"[\w$]+" if "*" in part or part == "[]" else re.escape(part) for part in segments]
-    member = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?".join(spelled)
-    lead = r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else ""
-    if kind is not ClauseKind.WRITE:
-        yield rf"/{lead}{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\(/"
+    member = (r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else "") + _DOT.join(spelled)
+    if clause.kind is ClauseKind.WRITE:
+        yield rf"/{member}[\"'`]?\s*\]?\s*=[^=>]|{_DEFINE}[\"'`]{spelled[-1]}[\"'`]\s*,/"
         return
-    holder = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?".join(spelled[:-1])
-    defined = rf"{holder}\s*,\s*[\"'`]{spelled[-1]}[\"'`]\s*,"
-    yield rf"/{lead}{member}[\"'`]?\s*\]?\s*=[^=>]|{defined}/"
+    first = next((test.text.equals for test in clause.args if test.at == 0), frozenset())
+    argument = rf"\s*[\"'`]({'|'.join(map(_escaped, sorted(first)))})[\"'`]" if first else ""
+    yield rf"/{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\({argument}/"
 
 
 def _escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -93,9 +94,9 @@ class Rule:
     not_matching: tuple[Example, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ruleset:
-    """All rules and signals in force, sorted by id, and the digest that names them."""
+    """All rules and signals in force, sorted by id; ``digest`` is what two rulesets are compared by."""
 
     rules: tuple[Rule, ...]
     signals: Mapping[str, Signal]
@@ -155,6 +156,7 @@ def clauses_of(match: Match) -> tuple[Clause, ...]:
 
 # --- reading ---------------------------------------------------------------------------------------------
 
+_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KINDS = ("rule", "signal")
 _RULE_KEYS = (
     *("id", "kind", "title", "severity", "confidence", "description", "false_positives", "remediation"),
@@ -218,6 +220,10 @@ def read_rule(path: Path, item: Item) -> Rule | Signal:
 
 def _check_head(path: Path, fields: Mapping[str, Item]) -> None:
     stem = path.name.removesuffix(SUFFIX)
+    if not _ID.fullmatch(fields["id"].text()):
+        fields["id"].fail(
+            "an id has small letters, digits and hyphens; write one like address-swap-in-clipboard"
+        )
     if fields["id"].text() != stem:
         fields["id"].fail(f"the id is {fields['id'].text()!r} and the file is {path.name}; make both the same")
     requires = fields.get("requires")

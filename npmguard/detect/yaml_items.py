@@ -14,6 +14,9 @@ _Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader",
 _STRING = "tag:yaml.org,2002:str"
 _INTEGER = "tag:yaml.org,2002:int"
 _BOOLEAN = "tag:yaml.org,2002:bool"
+_SCALARS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "float", "null", "timestamp")
+)
 _MAPPING = "tag:yaml.org,2002:map"
 _SEQUENCE = "tag:yaml.org,2002:seq"
 
@@ -143,7 +146,7 @@ def _item(file: str, node: yaml.Node, seen: set[int], depth: int) -> Item:
         return Item(file, line, node.tag, entries)
     if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
         return Item(file, line, node.tag, tuple(_item(file, child, seen, depth + 1) for child in node.value))
-    if isinstance(node, yaml.ScalarNode) and node.tag.startswith("tag:yaml.org,2002:"):
+    if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
         return Item(file, line, node.tag, node.value)
     raise RuleError(f"{file}:{line}: the tag {node.tag} is not used in rule files; leave it out")
 

@@ -39,6 +39,7 @@ CHECKSUMMED = tuple(kind for kind in KINDS if kind != SOLANA)
 
 _PATTERN_LENGTH = 4_096
 _BACK_REFERENCES = 16
+_NESTING = 100
 _RE2_MEMORY = 8 * 1024**2
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -112,8 +113,6 @@ def addresses_in(text: str, limit: int = 64) -> tuple[tuple[str, str], ...]:
     whole = address_kind(text)
     if whole is not None:
         return ((whole, text),)
-    if len(text) <= 44:
-        return ()
     found: list[tuple[str, str]] = []
     parts = [part for part in _SEPARATORS.split(text) if part] if len(text) <= 8_192 else []
     only_addresses = bool(parts) and all(address_kind(part) for part in parts)
@@ -174,8 +173,8 @@ def _segwit_kind(text: str) -> str | None:
         if check != _BECH32_CONST or size not in (20, 32):
             return None
         return BITCOIN_BECH32 if hrp == "bc" else LITECOIN_BECH32
-    if check != _BECH32M_CONST:
-        return None
+    if check != _BECH32M_CONST or version != 1 or size != 32:
+        return None  # later witness versions have no meaning yet, so nobody is paid there
     return BITCOIN_TAPROOT if hrp == "bc" else LITECOIN_BECH32
 
 
@@ -392,6 +391,7 @@ class _Translation:
         self.groups: list[str] = []
         self.names: dict[str, int] = {}
         self.copies = 0
+        self.depth = 0
 
     def run(self) -> str:
         translated = self.alternatives()
@@ -439,7 +439,11 @@ class _Translation:
         return f"({self.groups[index]})"
 
     def body(self) -> str:
+        self.depth += 1
+        if self.depth > _NESTING:
+            raise ValueError("nested too deep")
         inside = self.alternatives()
+        self.depth -= 1
         if self.source[self.at] != ")":
             raise ValueError("unbalanced (")
         self.at += 1
