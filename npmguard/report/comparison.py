@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from npmguard.report.escape import terminal as escape
+from npmguard.report.escape import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +47,7 @@ def render_json(comparison: Comparison) -> bytes:
         ],
         "unverified_reason": comparison.unverified,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return msgspec.json.format(to_json(document).encode("ascii"), indent=2) + b"\n"
 
 
 def render_text(comparison: Comparison) -> bytes:

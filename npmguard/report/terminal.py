@@ -26,6 +26,7 @@ LOG_WIDTH = 100  # of anything else, unless COLUMNS says otherwise
 
 _MIN_WIDTH = 40
 _LABEL = 12  # cells before the text of each line of a block: two, a label, one or more
+_PATHS = 5  # ways into the tree shown of one package
 _FINDINGS = 10  # shown of one package; verbose shows all
 _EVIDENCE = 4  # shown of one finding
 _REASONS = 12  # kinds of reason shown for what could not be checked
@@ -228,7 +229,7 @@ class _Page:
                     self._wrapped(Text(told), indent=_LABEL + 2 * is_hash)
 
     def _paths(self, package: PackageReport) -> None:
-        for number, path in enumerate(package.paths):
+        for number, path in enumerate(package.paths[:_PATHS]):
             text = Text(self._name(" > ".join(path), 1000))
             if len(path) == 1:
                 text.append(" (a direct dependency)", "dim")
@@ -236,8 +237,9 @@ class _Page:
                 self._field("path", text)
             else:
                 self._wrapped(text, indent=_LABEL)
-        if package.more_paths:
-            self._wrapped(Text(f"and {_count(package.more_paths, 'more path')}", "dim"), indent=_LABEL)
+        more = max(0, len(package.paths) - _PATHS) + package.more_paths
+        if more:
+            self._wrapped(Text(f"and {_count(more, 'more path')}", "dim"), indent=_LABEL)
 
     # --- what could not be checked ---
 
@@ -403,7 +405,8 @@ def _common_reason(package: PackageReport) -> str:
         return reason
     tarball = f"{package.name.rpartition('/')[2]}-{package.version}.tgz"
     for own in (tarball, f"{package.name}@{package.version}", package.name.replace("/", "%2f"), package.name):
-        reason = re.sub(rf"(?<![\w-]){re.escape(own)}(?![\w-])", "<package>", reason)
+        if own in reason:
+            reason = re.sub(rf"(?<![\w-]){re.escape(own)}(?![\w-])", "<package>", reason)
     return reason
 
 
