@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from npmguard.detect.clause import Clause, ClauseKind, Seen, compile_names
@@ -13,6 +14,8 @@ from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
 _REMEMBERED_NAMES = 50_000
+_IMPORTED_FILES = 32  # that one region reaches
+_SUFFIXES = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Matcher:
         *check* is called again and again; it raises to end the work.
         """
         ordered = sorted(files, key=lambda each: each.path)
+        package = {each.path: each for each in ordered}
         for rule in self.ruleset.rules:
             check()
             if rule.scope is Scope.PACKAGE:
@@ -99,7 +103,7 @@ class Matcher:
                     yield Candidate(rule, sightings[0].places[0].file, sightings)
                 continue
             for each in ordered:
-                sightings = each.sightings(rule, check)
+                sightings = each.sightings(rule, package, check)
                 if sightings:
                     yield Candidate(rule, each.path, sightings)
 
@@ -207,10 +211,18 @@ class FileSightings:
         self._ruleset = ruleset
         self._facts = facts
         self._places = {clause: _Places(each) for clause, each in hits.items()}
+        self._local = [
+            fact for fact in facts.facts if fact.kind is FactKind.MODULE and fact.name.startswith(".")
+        ]
         self._reachability: Reachability | None = None
 
-    def sightings(self, rule: Rule, check: Callable[[], None]) -> tuple[Sighting, ...] | None:
-        """The signals of *rule* where its combination holds in its scope, else None."""
+    def sightings(
+        self, rule: Rule, package: Mapping[str, FileSightings], check: Callable[[], None]
+    ) -> tuple[Sighting, ...] | None:
+        """The signals of *rule* where its combination holds in its scope, else None.
+
+        *package* holds all files of the package that were read, by path: what a region imports is in it.
+        """
         if rule.scope is not Scope.FUNCTION:
             return self.whole.sightings(rule.match)
         anchor, *others = rule.match.all
@@ -218,8 +230,6 @@ class FileSightings:
         anchors = self.whole.signal(anchor) if isinstance(anchor, str) else None
         if not isinstance(anchor, str) or anchors is None:
             return None
-        if self.whole.sightings(Match(rest.all, rest.any)) is None:
-            return None  # not even in the whole file
         tried: set[Region] = set()
         for hit in anchors:
             check()
@@ -229,19 +239,55 @@ class FileSightings:
             if region in tried:
                 continue
             tried.add(region)
-            found = self._inside(region).sightings(rest)
+            found = self._inside(region, package).sightings(rest)
             if found is not None:
                 return (Sighting(anchor, (hit,)), *(each for each in found if each.signal != anchor))
         return None
+
+    def imports(self, region: Region | None = None) -> tuple[str, ...]:
+        """The local modules that the file, or only *region* of it, refers to, as they are spelled."""
+        found = [
+            fact.name
+            for fact in self._local
+            if region is None
+            or (fact.function and fact.function in region.functions)
+            or any(start < fact.end and fact.start < end for start, end in region.ranges)
+        ]
+        return tuple(dict.fromkeys(found))
 
     def _region(self, fact: Fact) -> Region:
         if self._reachability is None:
             self._reachability = Reachability(self._facts)
         return self._reachability.region(self._reachability.starts(fact))
 
-    def _inside(self, region: Region) -> View:
+    def _inside(self, region: Region, package: Mapping[str, FileSightings]) -> View:
         inside = {clause: places.inside(region) for clause, places in self._places.items()}
-        return View(self._ruleset, {clause: hits for clause, hits in inside.items() if hits})
+        own = {clause: hits for clause, hits in inside.items() if hits}
+        imported = _imported(self, region, package)
+        return View(self._ruleset, merge([own, *(each.hits for each in imported)]) if imported else own)
+
+
+def _imported(file: FileSightings, region: Region, package: Mapping[str, FileSightings]) -> list[FileSightings]:
+    """The files of the package that *region* of *file* imports, and theirs in turn; nearest first, bounded."""
+    found: dict[str, FileSightings] = {}
+    queue = [(file.path, name) for name in file.imports(region)]
+    for path, name in queue:  # grows while it is walked
+        target = resolve_local(path, name, package)
+        if target is not None and target != file.path and target not in found:
+            found[target] = package[target]
+            queue.extend((target, each) for each in package[target].imports())
+            if len(found) >= _IMPORTED_FILES:
+                break
+    return list(found.values())
+
+
+def resolve_local(path: str, name: str, package: Collection[str]) -> str | None:
+    """The file of *package* that *name* (``./x``) means in the file at *path*, as bundlers look it up."""
+    base = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+    stem = base.removesuffix(".js")  # TypeScript's sources name the file that will be made of them
+    candidates = [base, *(base + suffix for suffix in _SUFFIXES), *(stem + suffix for suffix in _SUFFIXES)]
+    candidates += [posixpath.join(base, "index" + suffix) for suffix in _SUFFIXES]
+    return next((candidate for candidate in candidates if candidate in package), None)
 
 
 class _Places:

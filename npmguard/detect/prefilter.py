@@ -10,7 +10,8 @@ hold, and a rule combines them as it combines its signals. There are two sorts o
 Code can hide either sort by building strings at run time. So a rule is possible in a file when one half is
 there in the clear and the other is taken for granted, or when the text that the file could make of its own
 literals (:mod:`npmguard.detect.unfold`) has what is asked; and a file that looks machine-obfuscated is
-always parsed. A rule for a whole package is possible when its files together have what it asks.
+always parsed. Files use each other's addresses, so where one file of a package has any, every file that
+builds strings is parsed. A rule for a whole package is possible when its files together have what it asks.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Prefilter:
     def select(self, files: Iterable[tuple[str, bytes]]) -> frozenset[str]:
         """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
         selected: set[str] = set()
+        building: set[str] = set()
         paths: list[str] = []
         together: set[str] = set()
         addresses: set[str] = set()
@@ -85,6 +87,10 @@ class Prefilter:
             addresses |= found
             if _POSSIBLE in fired:
                 selected.add(path)
+            elif not fired.isdisjoint(Means):
+                building.add(path)
+        if addresses:
+            selected |= building  # the file that uses them may hide what it does
         if len(selected) < len(paths) and self._possible_over(together, len(addresses)):
             return frozenset(paths)
         return frozenset(selected)
@@ -98,7 +104,7 @@ class Prefilter:
         built = unfold(content, means)
         if not built:
             return fired, addresses
-        more, others = self._scan(content + b"\n" + built)
+        more, others = self._scan(built)
         return fired | more, addresses | others
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:

@@ -40,7 +40,7 @@ class Means(StrEnum):
 
 
 def unfold(content: bytes, means: Collection[Means]) -> bytes:
-    """The texts that *content* could make of its own literals by *means*, or nothing.
+    """*content* with the texts that it could make of its own literals by *means*; nothing if there are none.
 
     Escapes are decoded and literals that a ``+`` joins are put together; then literals of an array are
     joined, forwards and backwards, character codes become characters, base64 and hexadecimal literals are
@@ -53,7 +53,7 @@ def unfold(content: bytes, means: Collection[Means]) -> bytes:
         text = _compiled(_LINE_CONTINUATION).sub(b"", text)
     if Means.JOINTS in means:
         text = _compiled(_JOINT).sub(rb"\1", text)
-    parts = [] if text is content else [text]
+    parts = [text]
     if Means.ARRAYS in means:
         parts.extend(_joined_arrays(text))
     if Means.CODES in means:
@@ -62,7 +62,7 @@ def unfold(content: bytes, means: Collection[Means]) -> bytes:
         parts.extend(_decoded(text))
     if Means.REVERSED in means:
         parts.append(text[::-1].translate(_NO_CODE))
-    return b"\n".join(parts)
+    return b"" if text is content and len(parts) == 1 else b"\n".join(parts)
 
 
 def _joined_arrays(text: bytes) -> Iterator[bytes]:
