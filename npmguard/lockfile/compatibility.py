@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-from npmguard.model import LockedPackage, SkippedPackage, SkipReason
+from npmguard.model import Integrity, LockedPackage, SkippedPackage, SkipReason
 
 Judged = LockedPackage | SkippedPackage
 _FOLDERS = frozenset({SkipReason.LINK, SkipReason.FILE})
@@ -17,29 +15,24 @@ def told_to_npm_6_alone(legacy: list[Judged], current: list[Judged]) -> list[Jud
     ``packages`` too, at whatever location, is judged by that entry; what is left could be installed by npm 6
     only, and a reader of one section would never see it.
     """
-    packages: defaultdict[tuple[str, str], list[LockedPackage]] = defaultdict(list)
+    told: set[tuple[str, str, str | None, Integrity | None]] = set()
     skipped: dict[str, SkippedPackage] = {}
     for it in current:
         if isinstance(it, LockedPackage):
-            packages[it.name, it.version].append(it)
+            # v1 states no address for what was asked for by address, and may state no hash
+            told |= {(it.name, it.version, a, i) for a in (it.resolved, None) for i in (it.integrity, None)}
         else:
             skipped[it.location] = it
     return [
         it
         for it in legacy
         if not (
-            any(_same_bytes(it, other) for other in packages[it.name, it.version])
+            (it.name, it.version, it.resolved, it.integrity) in told
             or _inside_a_bundle(it, skipped.get(it.location))
             if isinstance(it, LockedPackage)
             else _same_skip(it, skipped.get(it.location))
         )
     ]
-
-
-def _same_bytes(legacy: LockedPackage, current: LockedPackage) -> bool:
-    return legacy.resolved in {None, current.resolved} and (
-        legacy.integrity is None or legacy.integrity == current.integrity
-    )
 
 
 def _inside_a_bundle(legacy: LockedPackage, current: SkippedPackage | None) -> bool:

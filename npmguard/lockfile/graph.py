@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 COUNT_LIMIT = 1_000_000
 """Ways are counted up to here; a hostile lock can have more than there are atoms."""
 
-_SEARCH_STEPS = 50_000  # partial ways looked at for one question, once the shortest way is found
+_SEARCH_STEPS = 50_000  # edges looked at for one question, once the shortest way is found
 _LONGEST_WAY = 200  # longer ones are counted, not shown, unless there is no shorter one
-_CYCLE_STEPS = 20_000  # simple ways followed inside cycles, over the whole graph
+_CYCLE_STEPS = 200_000  # edges followed inside cycles, over the whole graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,9 @@ class DependencyGraph:
                 continue
             length = 1 - negative_length
             for source in self.digraph.predecessors(way[0]):
+                steps += 1
                 if source in self._distances and source not in way:
                     whole = length + self._distances[source]
-                    steps += 1
                     if whole <= _LONGEST_WAY:
                         heapq.heappush(heap, (whole, -length, (source, *way)))
         return found or [self._straight_way(target) for target in targets[:1]]
@@ -167,39 +167,39 @@ class DependencyGraph:
         budget = _CYCLE_STEPS
         for component in nx.topological_sort(condensed):
             members: set[str] = condensed.nodes[component]["members"]
-            ending: defaultdict[str, int] = defaultdict(int)
-            for entry in sorted(member for member in members if entering[member]):
-                inside, budget = _simple_ways(graph, entry, members, budget)
-                for end, ways in inside.items():
-                    ending[end] = min(COUNT_LIMIT, ending[end] + entering[entry] * ways)
+            ending: dict[str, int] | None = None
+            if budget > 0:
+                ending, budget = _ways_through(graph, members, entering, budget)
+            if ending is None:
+                at_least = sum(entering[member] for member in members)
+                ending = dict.fromkeys(members, at_least)
             for member in sorted(members):
-                counts[member] = ending[member]
+                counts[member] = min(COUNT_LIMIT, ending.get(member, 0))
                 for successor in graph.successors(member):
                     if successor not in members:
-                        entering[successor] = min(COUNT_LIMIT, entering[successor] + ending[member])
+                        entering[successor] = min(COUNT_LIMIT, entering[successor] + counts[member])
         return counts, budget > 0
 
 
-def _simple_ways(
-    graph: nx.DiGraph[str], entry: str, members: set[str], budget: int
-) -> tuple[dict[str, int], int]:
-    """How many simple ways lead from *entry* to each of *members* among them, and what is left of *budget*.
+def _ways_through(
+    graph: nx.DiGraph[str], members: set[str], entering: Mapping[str, int], budget: int
+) -> tuple[dict[str, int] | None, int]:
+    """How many simple ways end at each of *members*, if *entering* of them come in from outside.
 
-    Budget 0 means that it was used up and the answer is one for each.
+    Also what is left of *budget*; the answer is None where it does not suffice.
     """
-    if len(members) == 1:
-        return {entry: 1}, budget
-    ways: dict[str, int] = defaultdict(int, {entry: 1})
-    on_way = {entry: graph.successors(entry)}
-    while on_way:
-        last = next(reversed(on_way))
-        step = next(on_way[last], None)
-        if step is None:
-            del on_way[last]
-        elif step in members and step not in on_way:
-            budget -= 1
+    ending: defaultdict[str, int] = defaultdict(int)
+    for entry in sorted(member for member in members if entering[member]):
+        on_way = {entry: graph.successors(entry)}
+        ending[entry] += entering[entry]
+        while on_way:
+            step = next(on_way[next(reversed(on_way))], None)
+            budget -= len(members) > 1
             if budget <= 0:
-                return dict.fromkeys(members, 1), 0
-            ways[step] += 1
-            on_way[step] = graph.successors(step)
-    return ways, budget
+                return None, 0
+            if step is None:
+                on_way.popitem()
+            elif step in members and step not in on_way:
+                ending[step] += entering[entry]
+                on_way[step] = graph.successors(step)
+    return ending, budget

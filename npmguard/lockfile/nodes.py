@@ -37,19 +37,23 @@ def build_nodes(entries: Iterable[Entry], root: Mapping[str, object] | None) -> 
             requires = ()
         nodes[location] = _node(location, entry.meta, requires, entry.target)
     requires = nodes[""].requires
-    requires = (*requires, *_workspaces(nodes, requires)) if root else _presumed_requirements(nodes)
+    requires = (*requires, *_workspaces(nodes, requires)) if root is not None else _presumed_requirements(nodes)
     nodes[""] = _node("", root or {}, requires)
     return nodes
 
 
 def find_missing(nodes: Mapping[str, LockNode], resolver: Resolver) -> tuple[tuple[str, Requirement], ...]:
-    """What the project and its linked folders ask for without the lock holding any such package."""
+    """What the project and the linked folders inside it ask for without the lock holding any such package.
+
+    Left out are optional and peer dependencies, which npm leaves out itself, and folders beside the project,
+    whose dependencies npm does not install.
+    """
     folders = {node.target for node in nodes.values() if node.target is not None}
     own = [location for location in nodes if not location or location in folders]
     return tuple(
         (location, requirement)
         for location in own
-        if installed_name(location) is None
+        if installed_name(location) is None and not location.startswith("..")
         for requirement in nodes[location].requires
         if requirement.kind in _MUST_BE_LOCKED and resolver.resolve(location, requirement.name) is None
     )
@@ -126,7 +130,9 @@ def _presumed_requirements(nodes: Mapping[str, LockNode]) -> tuple[Requirement, 
     leads_to: dict[str, list[str]] = {}
     for location, node in nodes.items():
         found = [resolver.resolve(location, requirement.name) for requirement in node.requires]
-        leads_to[location] = [target for target in (*found, node.target) if target is not None]
+        leads_to[location] = [
+            target for target in (*found, node.target) if target is not None and target in nodes
+        ]
     asked = {target for targets in leads_to.values() for target in targets}
     top = [location for location in nodes if location == f"node_modules/{installed_name(location)}"]
     seen: set[str] = set()

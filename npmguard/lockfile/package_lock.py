@@ -120,7 +120,12 @@ def _parse(data: bytes, path: str, read_manifest: Callable[[], Mapping[str, obje
     if root is None:
         root = read_manifest()
     judged, nodes = _judge(entries, root)
-    extra = told_to_npm_6_alone(_judge(told_again, root)[0], judged) if told_again else []
+    extra: list[LockedPackage | SkippedPackage] = []
+    if told_again:
+        legacy, legacy_nodes = _judge(told_again, root)
+        extra = told_to_npm_6_alone(legacy, judged)
+        for it in extra:
+            nodes.setdefault(it.location, legacy_nodes[it.location])
     name = json_text.top.get("name") or (root or {}).get("name")
     return Lockfile(
         path=path,
@@ -216,8 +221,7 @@ def _plain_fields(entry: Entry) -> dict[str, object]:
 def _pop_root(entries: list[Entry]) -> Mapping[str, object] | None:
     """Take the project's own entry out of *entries*; hidden locks have none."""
     own = [entry for entry in entries if entry.location == "" and entry.replaced_by is None]
-    for entry in own:
-        entries.remove(entry)
+    entries[:] = [entry for entry in entries if entry.location or entry.replaced_by is not None]
     return own[-1].meta if own else None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
 
 _FOLDER = "node_modules/"
 
@@ -14,29 +16,33 @@ class Resolver:
         locations: every location of the lock; links count as their own location.
     """
 
-    def __init__(self, locations: Container[str]) -> None:
+    def __init__(self, locations: Iterable[str]) -> None:
         self._locations = locations
-        self._places: dict[str, tuple[str, ...]] = {}
+        self._last: tuple[str, tuple[str, ...]] = ("", ("",))
 
     def resolve(self, location: str, name: str) -> str | None:
         """The location that *name* means inside *location*, or None where the lock holds none."""
-        for place in self._search(location):
-            candidate = place + name
-            if candidate in self._locations:
-                return candidate
+        homes = self._homes.get(name)
+        if homes is None:
+            return None
+        if location != self._last[0]:  # all that one location asks for is asked in a row
+            self._last = (location, tuple(_upwards(location)))
+        for folder in self._last[1]:
+            if folder in homes:
+                return f"{folder}/{_FOLDER}{name}" if folder else f"{_FOLDER}{name}"
         return None
 
-    def _search(self, location: str) -> tuple[str, ...]:
-        """The node_modules folders to look in, nearest first, each with its ``/``."""
-        known = self._places.get(location)
-        if known is None:
-            folders = []
-            at: str | None = location
-            while at is not None:
-                folders.append(f"{at}/{_FOLDER}" if at else _FOLDER)
-                at = parent_of(at)
-            known = self._places[location] = tuple(folders)
-        return known
+    @cached_property
+    def _homes(self) -> dict[str, set[str]]:
+        """For each name the folders whose node_modules hold a package installed under it."""
+        homes: defaultdict[str, set[str]] = defaultdict(set)
+        for location in self._locations:
+            at = location.rfind(_FOLDER)
+            if at == 0:
+                homes[location[len(_FOLDER) :]].add("")
+            elif at > 0 and location[at - 1] == "/":
+                homes[location[at + len(_FOLDER) :]].add(location[: at - 1])
+        return dict(homes)
 
 
 def parent_of(location: str) -> str | None:
@@ -53,3 +59,10 @@ def parent_of(location: str) -> str | None:
         return None
     above = location.rpartition("/")[0]
     return above if above or not location.startswith("../") else None
+
+
+def _upwards(location: str) -> Iterable[str]:
+    at: str | None = location
+    while at is not None:
+        yield at
+        at = parent_of(at)

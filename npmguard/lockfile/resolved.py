@@ -22,7 +22,9 @@ _PATH = re.compile(r"[./~]|[A-Za-z]:|file:", re.IGNORECASE)
 _NO_URL_CHARACTER = re.compile(r"[^\x21-\x7e]|\\")
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _TARBALL_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz)$")
-_USER = re.compile(r"//([^/@]*)@")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_NO_AUTHORITY = re.compile(r"(?:npm|file):", re.IGNORECASE)
+_ODD_PORT = re.compile(r":(?![0-9]*$)")
 
 
 class Source(StrEnum):
@@ -87,9 +89,19 @@ def registry_tarball(url: str) -> RegistryTarball | None:
 
 
 def redact(resolved: str) -> str:
-    """*resolved* fit for a message: without password, token or query, printable, at most 200 characters."""
-    text = resolved.partition("?")[0]
-    return printable(_USER.sub(lambda found: "//git@" if found[1] == "git" else "//***@", text, count=1))
+    """*resolved* fit for a message: printable, without user, password, token or query, and short."""
+    scheme, slashes, rest = resolved.partition("//")
+    if not slashes:
+        scheme, rest = "", resolved
+    found = _AUTHORITY.match(rest)
+    authority = found[0] if found else ""
+    tail = rest[len(authority) :]
+    user, at, host = authority.rpartition("@")
+    if at and user != "git" and not _NO_AUTHORITY.match(resolved):
+        authority = f"***@{host}"
+    elif slashes and _ODD_PORT.search(authority):
+        authority = "***"  # what stands where a port belongs may be a password that was cut off
+    return printable(f"{scheme}{slashes}{authority}{tail.partition('?')[0]}")
 
 
 def _split_http(text: str) -> SplitResult | None:
