@@ -14,6 +14,7 @@ from npmguard.model import Lookalike
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
+_VIA = re.compile(r"[\s'\"]+(?:via|über|par|через)\s.*$", re.IGNORECASE)  # as mailing lists write themselves in
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 _LOGO_WORDS = frozenset({"logo", "icon", "image", "wordmark", "mark", "brand", "header", "banner", "mascot", "ロゴ", "徽标", "logotipo"})
 _TOOL_WORDS = frozenset({"robot", "bot", "actions", "ci", "weekly", "digest", "meetup", "newsletter", "news", "daily", "user", "group"})
@@ -96,7 +97,7 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
 
 def _display(display: str, brand: Brand) -> str:
     """``exact`` for the brand with nothing but role words, ``disguised`` for that in other letters, else ``""``."""
-    plain = strip_invisible(display)
+    plain = _VIA.sub("", strip_invisible(display))
     spaced = _CAMEL.sub(" ", plain)
     for text in dict.fromkeys((spaced, plain)):
         shown = latin(text)

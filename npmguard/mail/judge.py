@@ -18,9 +18,9 @@ from npmguard.mail.links import covers
 from npmguard.mail.lookalike import Owner, lookalikes, owned_by, owner, registered_domain, split_host
 from npmguard.mail.message import Address, Message, read_message
 from npmguard.mail.options import MailOptions
-from npmguard.mail.phrases import find_phrases
+from npmguard.mail.phrases import find_phrases, role_words
 from npmguard.mail.targets import Place, Target, likes_of, misleads, place_of, targets_of
-from npmguard.mail.text import BIDI, look, mixed_words, readable
+from npmguard.mail.text import BIDI, latin, look, mixed_words, readable
 from npmguard.model import (
     AuthOutcome,
     IndicatorKind,
@@ -179,6 +179,16 @@ class _View:
             if len(name) >= 3 and (name in shown or name in subject):
                 return True
         return False
+
+    @property
+    def personal(self) -> bool:
+        """The sender's display name is a person's, as far as its address tells: ``Sam Ops <sam@…>``."""
+        roles = role_words()
+        return any(
+            len(word) > 2 and word not in roles and word in latin(sender.local)
+            for sender in self.senders
+            for word in latin(sender.display).split()
+        )
 
     @property
     def forged(self) -> bool:
@@ -382,8 +392,9 @@ def _from_another(view: _View, judgement: _Judgement, leads: _Leads) -> None:
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"it holds a link to {leads.like_strong[0][1].domain}, which only looks like {title}'s domain")
     if leads.like_weak and strong_claim and view.wants and not view.names_itself:
         judgement.raise_to(MailVerdict.PHISHING, f"it speaks as {title} and leads to {leads.like_weak[0][1].domain}, which resembles {title}'s domain")
-    if leads.like_weak and weak and view.secret and view.pressure and not report:
-        verdict = MailVerdict.SUSPICIOUS if view.names_itself else MailVerdict.PHISHING
+    internal = _internal(view, leads)
+    if leads.like_weak and weak and view.secret and view.pressure and not report and not internal:
+        verdict = MailVerdict.SUSPICIOUS if view.names_itself or view.personal else MailVerdict.PHISHING
         judgement.raise_to(verdict, f"it asks for {title} credentials and leads to {leads.like_weak[0][1].domain}")
     if leads.misleading and not report:
         where = f"the text of a link shows {leads.misleading[0].shown} and the link goes to {leads.misleading[0].host}"
@@ -398,9 +409,9 @@ def _from_another(view: _View, judgement: _Judgement, leads: _Leads) -> None:
     if claims.voice and leads.away and (view.secret or (view.pressure and view.lure)):
         verdict = MailVerdict.SUSPICIOUS if (view.names_itself or other_brand) else MailVerdict.PHISHING
         judgement.raise_to(verdict, f"it is signed by {title}, comes from {_senders(view)} and leads elsewhere")
-    if weak and view.secret and leads.away and not view.names_itself and not report:
+    if weak and view.secret and leads.away and not view.names_itself and not report and not internal:
         if ("account" in weak and view.pressure) or len(set(weak)) >= 2 or view.content.passwords:
-            verdict = MailVerdict.PHISHING if view.pressure and ("account" in weak or leads.form) and not leads.brand else MailVerdict.SUSPICIOUS
+            verdict = MailVerdict.PHISHING if view.pressure and ("account" in weak or leads.form) and not leads.brand and not view.personal else MailVerdict.SUSPICIOUS
             judgement.raise_to(verdict, f"it asks for {title} credentials, comes from {_senders(view)} and leads elsewhere")
     if claims.disguised and (leads.away or view.wants):
         judgement.claimed = True
@@ -429,6 +440,15 @@ def _own_installation(view: _View, judgement: _Judgement, leads: _Leads) -> bool
     addressed = {registered_domain(address.rpartition("@")[2]) for address in view.recipients}
     # whoever sends may write any recipient, so that alone excuses no demand under pressure
     return place in addressed and not (view.secret and view.pressure) and not leads.form and not leads.page
+
+
+def _internal(view: _View, leads: _Leads) -> bool:
+    """Whether a message stays inside the reader's own organisation: sender, addressee and every way out of it."""
+    places = {registered_domain(domain) for domain in view.from_domains}
+    if len(places) != 1 or leads.form or leads.page or any(covers(view.hosts.freemail, domain) for domain in view.from_domains):
+        return False
+    ours = {registered_domain(address.rpartition("@")[2]) for address in view.recipients} | set(view.options.own_domains)
+    return places <= ours and {registered_domain(target.host) for target in leads.elsewhere} <= places
 
 
 def _resent(view: _View, judgement: _Judgement, leads: _Leads) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TOKENS = re.compile(r"[^\W_]+")
 _DISTANT = 8  # from this length on, a name two edits away still reads the same
 _TYPO_LENGTH = 5
+_FAMILIAR = frozenset({"com", "org", "net", "io"})  # top levels that nobody takes for a label of their own
 
 
 class Owner(StrEnum):
@@ -254,8 +255,8 @@ def _made_of(text: str, words: frozenset[str]) -> bool:
 
 def _embedded(parts: HostName, domain: str) -> bool:
     """Whether the host spells a brand's whole domain inside another's: ``npmjs.com.x.example``, ``npmjs-com.example``."""
-    if len(domain) < 7:
-        return False
+    if len(domain) < 7 or domain.rpartition(".")[2] not in _FAMILIAR:
+        return False  # github.dev.company.example is a company's own github under its dev domain
     dashed, joined = domain.replace(".", "-"), domain.replace(".", "")
     labels = (*parts.labels, parts.name)
     wanted = tuple(domain.split("."))
