@@ -7,7 +7,7 @@ npm 11's arborist (``shrinkwrap.js``, ``load-virtual.js``, ``node.js``) is the a
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -230,21 +230,21 @@ def _judge(
 ) -> tuple[list[LockedPackage | SkippedPackage], dict[str, LockNode]]:
     nodes = build_nodes([entry for entry in entries if entry.replaced_by is None], root)
     flagged = {entry.location for entry in entries if entry.meta.get("inBundle")}
-    return [judge(entry, _bundler(entry.location, flagged)) for entry in entries], nodes
+    return [judge(entry, _bundler(entry.location, flagged, nodes)) for entry in entries], nodes
 
 
-def _bundler(location: str, flagged: set[str]) -> str | None:
+def _bundler(location: str, flagged: set[str], nodes: Container[str]) -> str | None:
     """The package whose tarball brings the entry at *location*, by the lock's own ``inBundle`` flags.
 
     None for what the project, or a folder of it, bundles: that has no tarball yet, and npm installs it like
-    any other package.
+    any other package. None, too, where the lock does not hold the bundler.
     """
     if location not in flagged:
         return None
     above: str | None = location
     while above in flagged:
         above = parent_of(above)
-    return above if above and installed_name(above) is not None else None
+    return above if above and above in nodes and installed_name(above) is not None else None
 
 
 def _find_in_folder(folder: Path) -> Path:

@@ -172,9 +172,16 @@ def _named(origin: str, path: list[str], name: str, version: str) -> RegistryTar
 def same_version(version: str, told: str | None) -> bool:
     """Whether the version *told* by a URL can be *version*; one that tells none can.
 
-    Build metadata is left out of account, since registries drop it from file names.
+    Build metadata is left out of account, since registries drop it from file names. Files from before npm
+    was strict spell ``1.0.5-beta`` as ``1.0.5beta`` or ``v1.0.5-beta``.
     """
-    return told is None or version == told or version.partition("+")[0] == told.partition("+")[0]
+    if told is None or version.partition("+")[0] == told.partition("+")[0]:
+        return True
+    return not is_version(told) and _loosely(told) == _loosely(version)
+
+
+def _loosely(version: str) -> str:
+    return version.removeprefix("v").replace("-", "")
 
 
 def version_told(tarball: RegistryTarball) -> str | None:

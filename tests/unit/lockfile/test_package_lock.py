@@ -218,6 +218,12 @@ def test_what_the_project_or_a_workspace_bundles_is_judged_by_itself() -> None:
     assert all(it.in_bundle for it in lock.packages)
 
 
+def test_what_claims_to_come_with_a_package_that_is_not_there_is_judged_by_itself() -> None:
+    entry = {"version": "1.0.0", "inBundle": True}
+    lock = parse_lockfile(lock_of({"node_modules/ghost/node_modules/x": entry}), "lock")
+    assert [it.name for it in lock.packages] == ["x"]
+
+
 def test_bundles_in_v1() -> None:
     lock = read("v1-bundled")
     assert {it.name for it in lock.packages} == {"fsevents", "nan", "top"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from npmguard.lockfile.resolved import RegistryTarball, Source, classify, redact, registry_tarball
+from npmguard.lockfile.resolved import RegistryTarball, Source, classify, redact, registry_tarball, same_version
 
 NPM = "https://registry.npmjs.org/"
 
@@ -127,6 +127,34 @@ def test_what_is_no_registry_tarball(resolved: str, source: Source) -> None:
 )
 def test_an_address_is_shown_without_its_secrets(resolved: str, shown: str) -> None:
     assert redact(resolved) == shown
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.0.0", None),
+        ("1.0.0", "1.0.0"),
+        ("1.0.0+a", "1.0.0"),
+        ("1.0.5-beta", "1.0.5beta"),
+        ("1.0.0", "v1.0.0"),
+    ],
+)
+def test_the_version_of_a_file_name_is_the_same(version: str, told: str | None) -> None:
+    assert same_version(version, told)
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.0.0", "1.0.1"),
+        ("1.0.10", "1.0.1-0"),
+        ("1.0.0-a", "1.0.0"),
+        ("1.0.0", "x-1.0.0"),
+        ("1.0.0", "1.0.0-a+b"),
+    ],
+)
+def test_the_version_of_a_file_name_is_another(version: str, told: str) -> None:
+    assert not same_version(version, told)
 
 
 def test_a_long_address_is_cut() -> None:
