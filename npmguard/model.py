@@ -518,8 +518,9 @@ class TarballAnalysis:
 
     ``hashes`` are those of the tarball's bytes. ``findings`` come from code rules. ``signals`` names every
     neutral signal that fired anywhere, sorted. ``unverified`` is why the analysis is incomplete, or None.
-    ``partial`` lists files with syntax errors that hid a part of them, and why. ``diff`` and
-    ``baseline_signals`` are there when it was read together with its baseline.
+    ``partial`` lists files with syntax errors that hid a part of them, and why. ``bundled`` lists the folders
+    of packages inside it (``node_modules/a``), sorted. ``diff`` and ``baseline_signals`` are there when it was
+    read together with its baseline.
     """
 
     hashes: tuple[Hash, ...]
@@ -532,9 +533,11 @@ class TarballAnalysis:
     signals: tuple[str, ...]
     partial: tuple[tuple[str, str], ...] = ()
     unverified: str | None = None
+    bundled: tuple[str, ...] = ()
     diff: VersionDiff | None = None
     baseline_signals: tuple[str, ...] | None = None
     implicit_install: str | None = None  # the root .gyp file for which npm runs node-gyp, unasked
+    gyp_commands: tuple[str, ...] = ()  # the shell commands in its .gyp files
 
 
 @dataclass(frozen=True, slots=True)
@@ -596,7 +599,8 @@ class ScanReport:
     """The result of one command over one target; packages sorted by name, then version.
 
     ``kind`` is ``lockfile``, ``tarball``, ``directory`` or ``spec``. ``ruleset`` is the digest of the rules
-    in force. ``seconds`` is wall time, left out of every output that must be the same for the same input.
+    in force. ``incomplete`` says, a line each, what the scan could not look at although npm would install it.
+    ``seconds`` is wall time, left out of every output that must be the same for the same input.
     """
 
     tool_version: str
@@ -606,6 +610,7 @@ class ScanReport:
     packages: tuple[PackageReport, ...]
     skipped: tuple[SkippedPackage, ...] = ()
     notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     def count(self, verdict: Verdict) -> int:

@@ -1,0 +1,116 @@
+"""The choice of the version that a version is compared with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cmp_to_key
+from typing import TYPE_CHECKING
+
+from semver import Version
+
+from npmguard.model import Baseline
+from npmguard.package.version import parse_version
+
+if TYPE_CHECKING:
+    from npmguard.model import Packument
+
+SETTLED = timedelta(days=7)  # most compromised versions are found and taken down sooner
+
+
+def choose_baseline(
+    packument: Packument, version: str, malicious: frozenset[str] = frozenset()
+) -> Baseline | None:
+    """The release to compare *version* with; None when it is the first, or no semver version.
+
+    Earlier means: lower by semver, and not published later. Versions in *malicious* are never chosen. Of the
+    earlier releases it is the newest (highest) one
+
+    1. on the same line that was published at least 7 days before *version*; failing that,
+    2. on any line that was: else two releases in a row on a line of their own would hide one another;
+       failing that,
+    3. of all, however young.
+
+    A line is one major version, below 1.0.0 one minor version, as npm's caret ranges have it. Prereleases
+    count only where *version* is a prerelease on their line, or where there is nothing else.
+    """
+    target = parse_version(version)
+    if target is None:
+        return None
+    earlier = _earlier(packument, version, target, malicious)
+    ordinary = [it for it in earlier if not it.version.prerelease or (target.prerelease and it.on_line)]
+    pool = ordinary or earlier
+    if not pool:
+        return None
+    line = f"{target.major}.x" if target.major else f"0.{target.minor}.x"
+    settled = [it for it in pool if it.settled]
+    undated = [it for it in pool if it.on_line and not it.dated]
+    days = SETTLED.days
+    for candidates, reason in (
+        (
+            [it for it in settled if it.on_line],
+            f"the newest earlier {line} release that had been out for {days} days",
+        ),
+        (settled, f"the newest earlier release that had been out for {days} days; no {line} release had"),
+        (undated, f"the newest earlier {line} release; when it was published is not known"),
+        (pool, f"the newest earlier release; none had been out for {days} days"),
+    ):
+        if candidates:
+            newest = max(candidates, key=_PRECEDENCE)
+            return Baseline(newest.text, reason if ordinary else f"{reason}; there are only prereleases")
+    return None
+
+
+class _Candidate:
+    """An earlier release: on the target's line, dated (both publish times are known), settled when it came."""
+
+    __slots__ = ("dated", "on_line", "settled", "text", "version")
+
+    def __init__(self, text: str, version: Version, *, on_line: bool, dated: bool, settled: bool) -> None:
+        self.text = text
+        self.version = version
+        self.on_line = on_line
+        self.dated = dated
+        self.settled = settled
+
+
+def _earlier(
+    packument: Packument, version: str, target: Version, malicious: frozenset[str]
+) -> list[_Candidate]:
+    number = (target.major, target.minor, target.patch)
+    published = packument.times.get(version)
+    found = []
+    for text in packument.releases:
+        parsed = parse_version(text)
+        if parsed is None or text in malicious or text == version:
+            continue
+        other = (parsed.major, parsed.minor, parsed.patch)
+        if other > number or (other == number and parsed >= target):
+            continue
+        time = packument.times.get(text)
+        dated = published is not None and time is not None
+        if published is not None and time is not None and time > published:
+            continue
+        found.append(
+            _Candidate(
+                text,
+                parsed,
+                on_line=_line(parsed) == _line(target),
+                dated=dated,
+                settled=published is not None and time is not None and published - time >= SETTLED,
+            )
+        )
+    return found
+
+
+def _line(version: Version) -> tuple[int, int]:
+    return (version.major, 0 if version.major else version.minor)
+
+
+def _order(left: _Candidate, right: _Candidate) -> int:
+    """As ``compare`` of the versions, with the numbers compared first: it is asked thousands of times."""
+    one = (left.version.major, left.version.minor, left.version.patch)
+    other = (right.version.major, right.version.minor, right.version.patch)
+    return left.version.compare(right.version) if one == other else (one > other) - (one < other)
+
+
+_PRECEDENCE = cmp_to_key(_order)

@@ -1,0 +1,42 @@
+"""Version numbers as npm reads them: semver 2.0, and the loose spellings of the registry's early years."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from semver import Version
+
+_MAX_LENGTH = 256  # of npm's own semver
+_MAX_NUMBER = 2**53 - 1
+_IDENTIFIER = r"(?:[0-9]*[a-zA-Z-][a-zA-Z0-9-]*|[0-9]+)"
+_LOOSE = re.compile(
+    rf"[v=\s]*([0-9]+)\.([0-9]+)\.([0-9]+)(?:-?({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+[a-zA-Z0-9.-]+)?",
+    re.ASCII,
+)
+
+
+@lru_cache(maxsize=65536)
+def parse_version(text: str) -> Version | None:
+    """The version that npm's semver reads with ``loose: true``, without build metadata; None for none.
+
+    Loose means ``v1.2.3``, ``=1.2.3``, ``01.2.3`` and ``1.2.3beta``, all of which the registry holds.
+    """
+    found = _LOOSE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
+    if found is None:
+        return None
+    major, minor, patch = (int(found[index]) for index in (1, 2, 3))
+    if max(major, minor, patch) > _MAX_NUMBER:
+        return None
+    prerelease = found[4] and ".".join(_identifier(part) for part in found[4].split("."))
+    return Version(major, minor, patch, prerelease)
+
+
+def clean_version(text: str) -> str:
+    """What npm makes of a manifest's version: ``v1.2.3+build`` is 1.2.3; as it stands where it is none."""
+    version = parse_version(text)
+    return text if version is None else str(version)
+
+
+def _identifier(part: str) -> str:
+    return str(int(part)) if part.isdigit() else part
