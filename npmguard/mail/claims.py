@@ -60,12 +60,15 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
     identity: list[str] = []
     disguised: str | None = None
     likes: list[Lookalike] = []
+    weak: list[str] = []
     for sender in senders:
         shape = _display(sender.display, brand)
         if shape in {"exact", "disguised"}:
             identity.append("display name")
         if shape == "disguised":
             disguised = sender.display
+        if shape == "partial":
+            weak.append("name in the display name")
         if _address_in(sender.display, brand) and owner(sender.domain, brand) is not Owner.BRAND:
             identity.append("address in the display name")
         if _made_of_brand(sender.local, brand):
@@ -76,7 +79,6 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
             identity.append("sender domain")
         if owner(sender.domain, brand) is Owner.BRAND:
             identity.append("sender domain")
-    weak: list[str] = []
     if mentions(wording.subject, brand):
         weak.append("subject")
     if any(_is_logo(alt, brand) for alt in wording.images):
@@ -88,7 +90,7 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
     return Claims(
         identity=tuple(sorted(set(identity))),
         voice=speaks_as(wording.lines, brand),
-        weak=tuple(weak),
+        weak=tuple(dict.fromkeys(weak)),
         mentioned=bool(weak) or mentions(wording.text, brand),
         disguised=disguised or _disguised(wording.raw_subject, brand),
         sender_lookalikes=tuple(likes),
@@ -96,7 +98,8 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
 
 
 def _display(display: str, brand: Brand) -> str:
-    """``exact`` for the brand with nothing but role words, ``disguised`` for that in other letters, else ``""``."""
+    """``exact`` for the brand with nothing but role words, ``disguised`` for that in other letters, else ``partial``
+    where the name holds the brand's, or ``""``."""
     plain = _VIA.sub("", strip_invisible(display))
     spaced = _CAMEL.sub(" ", plain)
     for text in dict.fromkeys((spaced, plain)):
@@ -105,11 +108,10 @@ def _display(display: str, brand: Brand) -> str:
         if rest is None:
             continue
         words = _WORD.findall(readable(text) if text.isascii() else rest)
-        known = role_words()
-        left = [word for word in _WORD.findall(rest) if word not in known]
+        left = [word for word in _WORD.findall(rest) if not _is_role(word)]
         if left and not text.isascii():
             # the other words may be in another script: judge them as written
-            left = [word for word in _WORD.findall(_without_names(readable(text), brand) or rest) if word not in known]
+            left = [word for word in _WORD.findall(_without_names(readable(text), brand) or rest) if not _is_role(word)]
         if not left and not (set(words) & _TOOL_WORDS):
             honest = _without_names(display.casefold(), brand) is not None
             honest = honest or _without_names(_CAMEL.sub(" ", display).casefold(), brand) is not None
@@ -120,14 +122,30 @@ def _display(display: str, brand: Brand) -> str:
     if len(rest) < len(words) and all(readable(word) in role_words() for word in rest):
         return "disguised"
     joined = "".join(words).lower()
-    return "exact" if len(words) == 1 and _made_of_brand(joined, brand) else ""
+    if len(words) == 1 and _made_of_brand(joined, brand):
+        return "exact"
+    return "partial" if _without_names(latin(spaced), brand) is not None else ""
+
+
+def _is_role(word: str) -> bool:
+    """Whether a word is a role word, or several in a script that writes no spaces."""
+    roles = role_words()
+    if word in roles or word.isdecimal():
+        return True
+    if word.isascii() or len(word) > 30:
+        return False
+    reached = {0}
+    for end in range(1, len(word) + 1):
+        if any(start in reached and word[start:end] in roles for start in range(end)):
+            reached.add(end)
+    return len(word) in reached
 
 
 def _without_names(text: str, brand: Brand) -> str | None:
     """*text* without the brand's names, or None where there is none of them."""
     found = False
     for name in sorted(brand.names, key=len, reverse=True):
-        pattern = rf"(?<![^\W_]){re.escape(name)}(?![^\W_])"
+        pattern = rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])"
         text, count = re.subn(pattern, " ", text)
         found = found or count > 0
     return text if found else None

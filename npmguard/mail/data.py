@@ -20,9 +20,14 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Domain labels that stand for a brand; a plain one is an ordinary word or abbreviation elsewhere too."""
+    """Domain labels that stand for a brand.
+
+    A plain one is an ordinary word or abbreviation elsewhere too. An exclusive one (distinctive as well) is so
+    much the brand's that nobody names a tool or a site for it with an addition.
+    """
 
     distinctive: tuple[str, ...] = ()
+    exclusive: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
 
 

@@ -386,7 +386,8 @@ def _from_another(view: _View, judgement: _Judgement, leads: _Leads) -> None:
             judgement.raise_to(MailVerdict.SUSPICIOUS, f"it asks for credentials from {likes[0].domain}, which resembles {title}'s domain")
     if leads.like_strong and not report:
         domain = leads.like_strong[0][1].domain
-        if strong_claim or (weak and view.wants) or (claims.mentioned and view.secret):
+        shown = "name in the display name" in weak and not view.names_itself
+        if strong_claim or shown or (weak and view.wants) or (claims.mentioned and view.secret):
             judgement.raise_to(MailVerdict.PHISHING, f"it leads to {domain}, which only looks like {title}'s domain")
     if leads.like_strong:
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"it holds a link to {leads.like_strong[0][1].domain}, which only looks like {title}'s domain")
@@ -406,6 +407,10 @@ def _from_another(view: _View, judgement: _Judgement, leads: _Leads) -> None:
         if view.secret or view.pressure or not view.names_itself:
             judgement.raise_to(MailVerdict.PHISHING, f"its sender calls itself {title}, sends from {_senders(view)} and leads elsewhere")
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"its sender calls itself {title} and sends from {_senders(view)}")
+    if identity and leads.away:
+        if likes and not view.names_itself:
+            judgement.raise_to(MailVerdict.PHISHING, f"its sender calls itself {title}, and {likes[0].domain} resembles {title}'s domain")
+        judgement.raise_to(MailVerdict.SUSPICIOUS, f"its sender calls itself {title}, sends from {_senders(view)} and leads elsewhere")
     if claims.voice and leads.away and (view.secret or (view.pressure and view.lure)):
         verdict = MailVerdict.SUSPICIOUS if (view.names_itself or other_brand) else MailVerdict.PHISHING
         judgement.raise_to(verdict, f"it is signed by {title}, comes from {_senders(view)} and leads elsewhere")
@@ -435,6 +440,8 @@ def _own_installation(view: _View, judgement: _Judgement, leads: _Leads) -> bool
     if len(places) != 1 or not ways <= places or claims.disguised or "address in the display name" in claims.identity:
         return False
     place = next(iter(places))
+    if not view.wants and all(like.kind == "subdomain" for like in claims.sender_lookalikes):
+        return True
     if covers(set(view.options.own_domains), place):
         return True
     addressed = {registered_domain(address.rpartition("@")[2]) for address in view.recipients}

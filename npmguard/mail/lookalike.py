@@ -156,23 +156,24 @@ def _likenesses(parts: HostName, brand: Brand) -> list[tuple[str, str, bool, str
             break
     labels = [(label, True) for label in (*brand.labels.distinctive, *brand.also_imitated)]
     labels += [(label, False) for label in brand.labels.plain]
+    exclusive = brand.labels.exclusive
     suffixes = {split_host(entry.domain).suffix for entry in brand.domains}
     for label, distinctive in labels:
-        found += _registered_likeness(parts, label, main, suffixes, distinctive=distinctive)
+        found += _registered_likeness(parts, label, main, suffixes, distinctive=distinctive, exclusive=label in exclusive)
         for part in parts.labels:
             if part == label or (look(part) == look(label) and distinctive):
                 strong = distinctive and (not brand.self_hosted) and label not in {"pypi", "nuget", "rubygems"}
                 strong = strong or (part != label and not part.isascii())
                 found.append(("subdomain", main, strong, f"{part} is only a subdomain of {parts.registered}"))
             else:
-                likeness = _combination(part, label, main, whole, distinctive=distinctive)
+                likeness = _combination(part, label, main, whole, distinctive=distinctive, exclusive=label in exclusive)
                 if likeness and likeness[2]:
                     found.append(likeness)
     return found
 
 
 def _registered_likeness(
-    parts: HostName, label: str, main: str, suffixes: set[str], *, distinctive: bool
+    parts: HostName, label: str, main: str, suffixes: set[str], *, distinctive: bool, exclusive: bool
 ) -> list[tuple[str, str, bool, str]]:
     from rapidfuzz.distance import OSA  # noqa: PLC0415 - only mail needs it
 
@@ -188,7 +189,7 @@ def _registered_likeness(
         strong = not name.isascii() or (distinctive and not parts.private and (len(label) >= _TYPO_LENGTH or parts.suffix in suffixes))
         return [(kind, main, strong, f"{parts.registered}{shown} looks like {label} and is spelled otherwise")]
     distance = OSA.distance(seen, wanted, score_cutoff=2)
-    combination = _combination(name, label, main, parts.registered, distinctive=distinctive)
+    combination = _combination(name, label, main, parts.registered, distinctive=distinctive, exclusive=exclusive)
     if combination and (distance > 1 or combination[2]):
         return [combination]
     same_suffix = parts.suffix in suffixes
@@ -202,7 +203,7 @@ def _registered_likeness(
     return []
 
 
-def _combination(name: str, label: str, main: str, whole: str, *, distinctive: bool) -> tuple[str, str, bool, str] | None:
+def _combination(name: str, label: str, main: str, whole: str, *, distinctive: bool, exclusive: bool) -> tuple[str, str, bool, str] | None:
     """A label made of the brand and more: ``npm-security``, ``githublogin``."""
     from rapidfuzz.distance import OSA  # noqa: PLC0415 - only mail needs it
 
@@ -219,7 +220,7 @@ def _combination(name: str, label: str, main: str, whole: str, *, distinctive: b
                 continue
             others = tokens[:at] + tokens[at + len(label_tokens) :]
             # what is spelled otherwise than the brand hides, so it needs no word of a lure
-            strong = all(_is_lure(other, lures) for other in others) or (distinctive and any(_is_lure(o, lures) for o in others))
+            strong = exclusive or all(_is_lure(other, lures) for other in others) or (distinctive and any(_is_lure(o, lures) for o in others))
             strong = strong or (distinctive and window != label_tokens and not "".join(window).isascii())
             return "combination", main, strong, f"{whole} adds {', '.join(others)} to {label}"
     text = look(name)

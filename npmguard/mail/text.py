@@ -16,6 +16,8 @@ _SPLITTER = re.compile("(?<=[A-Za-z])[\u034f\u180e\u200b-\u200d\u2060-\u2064\u31
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _WORD = re.compile(r"[^\W_]+")
 _LATIN_LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "3": "e", "4": "a", "7": "t", "8": "b"})
+#: Letters that read as Latin ones inside a Latin word and that TR39, which compares shapes, leaves out.
+_READ_AS = {"п": "n", "м": "m", "т": "t", "к": "k", "н": "n", "и": "u", "г": "r", "в": "b", "ц": "u", "ш": "w", "ω": "w", "η": "n", "μ": "u"}
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 
@@ -32,6 +34,8 @@ def _confusables() -> dict[int, str]:
         ascii_looks = [look["c"] for look in looks if look["c"].isascii() and look["c"].isalnum()]
         if ascii_looks:
             table[ord(char)] = min(ascii_looks, key=lambda look: (len(look), look))
+    for char, read in _READ_AS.items():
+        table.setdefault(ord(char), read)
     return table
 
 
