@@ -45,10 +45,11 @@ def unjudged(report: ScanReport, accepted: Collection[str] = ()) -> tuple[Skippe
 def exit_code(report: ScanReport, fail_on: FailOn, accepted: Collection[str] = ()) -> int:
     """0, 1 (flagged) or 3 (incomplete); flagged wins.
 
-    A package that is `unverified`, or an entry of the lock that nobody judged, leaves the scan incomplete.
+    A package that is `unverified`, an entry of the lock that nobody judged, or something that npm would
+    install and the lock does not hold, leaves the scan incomplete.
     """
     if flagged(report, fail_on):
         return FLAGGED
-    if report.count(Verdict.UNVERIFIED) or unjudged(report, accepted):
+    if report.count(Verdict.UNVERIFIED) or unjudged(report, accepted) or report.incomplete:
         return INCOMPLETE
     return OK

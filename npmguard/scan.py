@@ -36,6 +36,7 @@ from npmguard.model import (
     Packument,
     Release,
     ScanReport,
+    SkipReason,
     TarballAnalysis,
     Verdict,
 )
@@ -47,7 +48,7 @@ from npmguard.results import ResultsCache
 from npmguard.target import parse_spec, pick_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from npmguard.config import Config, Limits
@@ -92,6 +93,7 @@ class Judgement:
     baseline: Baseline | None
     unverified: str | None
     packument: Packument | None
+    bundled: tuple[str, ...] = ()
 
 
 class Scanner:
@@ -138,8 +140,10 @@ class Scanner:
         try:
             futures = [executor.submit(self.judge, group[0]) for group in targets]
             reports = []
+            judged: dict[str, Judgement] = {}
             for group, future in zip(targets, futures, strict=True):
                 judgement = future.result()
+                judged.update((package.location, judgement) for package in group)
                 reports.append(self._report(group, judgement, tree))
                 progress.advance(f"{group[0].name}@{group[0].version}")
         except BaseException:
@@ -155,6 +159,7 @@ class Scanner:
             packages=tuple(reports),
             skipped=lock.skipped,
             notes=self.notes,
+            incomplete=(*_missing(lock), *_not_bundled(lock, judged)),
         )
 
     @property
@@ -206,6 +211,7 @@ class Scanner:
             baseline=baseline,
             unverified=unverified,
             packument=packument,
+            bundled=analysis.bundled if analysis is not None else (),
         )
 
     def inspect(self, target: str) -> ScanReport:
@@ -464,6 +470,31 @@ def _targets(packages: Sequence[LockedPackage]) -> list[list[LockedPackage]]:
         key = (package.name, package.version, package.resolved, str(package.integrity))
         groups.setdefault(key, []).append(package)
     return list(groups.values())
+
+
+def _missing(lock: Lockfile) -> Iterator[str]:
+    """What the project asks for and the lock does not hold."""
+    for location, requirement in lock.missing:
+        yield (
+            f"{requirement.name}@{requirement.spec}, which {location or 'the project'} asks for, is not in the"
+            " lock: npm would choose a version when it installs; run npm install, commit the lock, scan again"
+        )
+
+
+def _not_bundled(lock: Lockfile, judged: Mapping[str, Judgement]) -> Iterator[str]:
+    """Entries that the lock calls bundled and that the tarball of their bundler does not hold.
+
+    npm downloads those after all, so the lock's word alone would hide a package from the scan.
+    """
+    for entry in lock.skipped:
+        if entry.reason is not SkipReason.BUNDLED:
+            continue
+        bundler = judged.get(entry.bundler or "")
+        inside = entry.location[len(entry.bundler or "") + 1 :]
+        if bundler is None:
+            yield f"{entry.location}: said to be bundled in {entry.bundler}, which was not judged"
+        elif bundler.verdict is not Verdict.UNVERIFIED and inside not in bundler.bundled:
+            yield f"{entry.location}: said to be bundled in {entry.bundler}, whose tarball does not hold it"
 
 
 def _as_locked(name: str, release: Release) -> LockedPackage:

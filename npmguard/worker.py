@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from npmguard.model import PackageArchive
 
 
+_NESTED = "/package.json"
+
+
 def analyse_tarball(
     tarball: bytes, ruleset: Ruleset, limits: Limits, baseline: bytes | None = None, *, prefilter: bool = True
 ) -> TarballAnalysis:
@@ -67,6 +70,7 @@ def analyse_tarball(
         signals=code.signals,
         partial=code.partial,
         unverified=code.unverified or unverified or archive.manifest_error,
+        bundled=tuple(sorted(path.removesuffix(_NESTED) for path in archive.files if _is_bundled(path))),
     )
 
 
@@ -79,6 +83,10 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while tarball := receive(requests):
         baseline = receive(requests)
         send(answers, msgspec.msgpack.encode(answer(tarball, baseline=baseline or None)))
+
+
+def _is_bundled(path: str) -> bool:
+    return path.startswith("node_modules/") and path.endswith(_NESTED)
 
 
 def _read(tarball: bytes, limits: Limits) -> PackageArchive:

@@ -289,7 +289,8 @@ def _bounded(results: Iterator[dict[str, Any]]) -> tuple[list[str], int]:
 
 
 def _notifications(report: ScanReport, left_out: int) -> list[dict[str, Any]]:
-    told = [("note", escape.message(note)) for note in report.notes]
+    told = [("warning", escape.message(gap)) for gap in report.incomplete]
+    told += [("note", escape.message(note)) for note in report.notes]
     if report.skipped:
         counts = Counter(entry.reason.value for entry in report.skipped)
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))

@@ -307,8 +307,12 @@ class _Page:
     # --- the end of it ---
 
     def _notes(self) -> None:
-        if self._report.notes:
+        if self._report.notes or self._report.incomplete:
             self._blank()
+        shown = self._report.incomplete if self._verbose else self._report.incomplete[:_REASONS]
+        for gap in shown:
+            self._field("not read", Text(self._text(gap)), _STYLES[Verdict.UNVERIFIED])
+        self._more(len(self._report.incomplete) - len(shown), "gap")
         for note in self._report.notes:
             self._field("note", Text(self._text(note)), "cyan")
 
@@ -323,7 +327,7 @@ class _Page:
             )
         worst = next((verdict for verdict in _ADVICE if counts[verdict]), Verdict.CLEAN)
         unchecked = any(entry.reason in _NOT_CHECKED for entry in report.skipped)
-        if worst is Verdict.CLEAN and (unchecked or not report.packages):
+        if worst is Verdict.CLEAN and (unchecked or report.incomplete or not report.packages):
             worst = Verdict.UNVERIFIED
         line = Text(f"{_SIGNS[worst]} {_count(len(report.packages), 'package')}:", f"bold {_STYLES[worst]}")
         for number, (verdict, count) in enumerate(counts.items()):

@@ -127,6 +127,7 @@ reports = st.builds(
     path=hostile_text,
     packages=st.lists(packages, max_size=4).map(tuple),
     skipped=st.lists(skipped, max_size=4).map(tuple),
+    incomplete=st.lists(hostile_text, max_size=2).map(tuple),
     notes=st.lists(hostile_text, max_size=2).map(tuple),
     seconds=st.floats(min_value=0, max_value=10**5),
 )
