@@ -322,12 +322,14 @@ def _from_the_brand(view: _View, judgement: _Judgement, leads: _Leads) -> None:
         judgement.raise_to(MailVerdict.PHISHING, f"answers would go to {liked[0].domain}, which only looks like {title}'s domain")
     elif reply and view.hand_over:
         _unless_proven(view, judgement, f"it asks for a secret in a reply, which would go to {reply[0]}")
+    # a code host sends what its users write, under their names: that is not the brand speaking
+    speaks = "display name" in judgement.claims.identity or judgement.claims.voice is not None or not view.senders[0].display
     if leads.form and view.wants:
         _unless_proven(view, judgement, "it holds a form that asks for a password or sends it elsewhere")
     asked = [target for target in away if _asks(target)]
-    if asked and view.secret and (view.pressure or not leads.brand):
+    if asked and speaks and view.secret and (view.pressure or not leads.brand):
         _unless_proven(view, judgement, f"the link \N{LEFT DOUBLE QUOTATION MARK}{asked[0].link.text[:60]}\N{RIGHT DOUBLE QUOTATION MARK} goes to {asked[0].host}")
-    if away and view.secret and view.pressure and not leads.brand and not asked:
+    if away and view.secret and view.pressure and not leads.brand:
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"it asks for credentials and leads only to {away[0].host}")
     if view.content.programs or (view.content.pages and view.content.passwords):
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"it brings a program or a login page along, which {title} does not send")
@@ -440,13 +442,15 @@ def _own_installation(view: _View, judgement: _Judgement, leads: _Leads) -> bool
     if len(places) != 1 or not ways <= places or claims.disguised or "address in the display name" in claims.identity:
         return False
     place = next(iter(places))
-    if not view.wants and all(like.kind == "subdomain" for like in claims.sender_lookalikes):
-        return True
     if covers(set(view.options.own_domains), place):
+        return True
+    if leads.form or leads.page:
+        return False
+    if not view.wants and all(like.kind == "subdomain" for like in claims.sender_lookalikes):
         return True
     addressed = {registered_domain(address.rpartition("@")[2]) for address in view.recipients}
     # whoever sends may write any recipient, so that alone excuses no demand under pressure
-    return place in addressed and not (view.secret and view.pressure) and not leads.form and not leads.page
+    return place in addressed and not (view.secret and view.pressure)
 
 
 def _internal(view: _View, leads: _Leads) -> bool:
