@@ -1,0 +1,438 @@
+"""What an expression of a file refers to, as a normalised dotted name.
+
+``window['fe'+'tch']``, ``self.fetch``, ``(0, top.fetch)`` and an ``f`` from ``const {fetch: f} = globalThis``
+are all ``fetch``; see :class:`npmguard.model.Fact` for the form of names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from npmguard.javascript import values
+from npmguard.javascript.callsites import CallSites, arguments, unwrap
+from npmguard.javascript.constants import Constants
+from npmguard.javascript.scopes import CLASSES, FUNCTIONS, Binding, Definition, How, Scopes, Step
+
+MAX_SEGMENTS = 16  # of a name; of a longer chain the last ones are kept
+_MAX_NESTING = 40
+_MAX_RETURNS = 400  # nodes of a small function that are searched for what it returns
+
+GLOBAL_OBJECTS = frozenset({"window", "self", "globalThis", "global", "top", "frames", "parent"})
+REQUIRES = frozenset(
+    {
+        "require",
+        "module.require",
+        "process.mainModule.require",
+        "require.main.require",
+        "__non_webpack_require__",
+        "module.constructor._load",
+        "module.Module._load",
+        "module._load",
+        "import",
+    }
+)
+_SAME_AS_ARGUMENT = frozenset(
+    {"Object", "Object.freeze", "Object.seal", "Object.assign", "util.promisify", "promisify"}
+)
+_MADE = "new "  # marks, as the only segment, an instance: "new XMLHttpRequest" is no name in JavaScript
+_EVALUATORS = frozenset({"eval", "Function"})
+_DOTTED = re.compile(r"\s*(?:return\s+)?([A-Za-z_$][\w$]*(?:\s*\.\s*[A-Za-z_$][\w$]*)*)\s*;?\s*\Z")
+_INTEROP = re.compile(rb"__esModule|\bdefault\b")
+
+
+class Root(Enum):
+    """What a name starts from."""
+
+    GLOBAL = "global"
+    MODULE = "module"
+    THIS = "this"
+    UNKNOWN = "?"
+
+
+class Path(NamedTuple):
+    """A root and the properties read from it; of a module, the first segment is its name."""
+
+    root: Root
+    segments: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The dotted name; empty for the global object itself."""
+        first = () if self.root in {Root.GLOBAL, Root.MODULE} else (self.root.value,)
+        return ".".join(first + tuple(each for each in self.segments if not each.startswith(_MADE)))
+
+    @property
+    def known(self) -> bool:
+        """Whether it starts from a global or a module."""
+        return self.root in {Root.GLOBAL, Root.MODULE}
+
+
+NOWHERE = Path(Root.UNKNOWN)
+THE_GLOBAL = Path(Root.GLOBAL)
+
+
+class Names:
+    """Resolves the expressions of one file to paths, remembering each."""
+
+    def __init__(self, scopes: Scopes, sites: CallSites, constants: Constants) -> None:
+        """Prepare to resolve names in the file; *constants* is given the names of callees in turn."""
+        self._scopes = scopes
+        self._sites = sites
+        self._constants = constants
+        self._nesting = 0
+        self._known: dict[int, Path] = {}
+        self._bound: dict[Binding, Path] = {}
+        constants.callee_name = lambda node: self.path(node).name
+
+    def path(self, node: Node) -> Path:
+        """What *node* refers to."""
+        segments: list[str] = []
+        while True:
+            kind = node.type
+            if kind in {"member_expression", "subscript_expression"}:
+                if len(segments) >= MAX_SEGMENTS:
+                    return self._normalised(NOWHERE, segments)
+                base = node.child_by_field_name("object")
+                name = self._constants.property_name(node)
+                if base is None:
+                    return self._normalised(NOWHERE, segments)
+                aliased = None if name is None else self._constants.property_node(base, name)
+                if aliased is not None and aliased.type not in FUNCTIONS:
+                    found = self._alias(aliased)
+                    if found.known:
+                        return self._normalised(found, segments)
+                segments.append("[]" if name is None else name)
+                node = base
+            elif kind in {"sequence_expression"}:
+                node = node.named_children[-1]
+            elif kind == "assignment_expression":
+                right = node.child_by_field_name("right")
+                if right is None:
+                    break
+                node = right
+            else:
+                inner = unwrap(node)
+                if inner.id == node.id:
+                    break
+                node = inner
+        return self._normalised(self._root(node), segments)
+
+    def of_binding(self, binding: Binding) -> Path:
+        """What a declared name refers to: where it came from, or nowhere."""
+        found = self._bound.get(binding)
+        if found is None:
+            self._bound[binding] = NOWHERE
+            found = self._bound[binding] = self._agreed(
+                self._of_definition(definition) for definition in binding.definitions
+            )
+        return found
+
+    def at(self, node: Node, path: Iterable[Step]) -> Path:
+        """What the part of *node* refers to that a destructuring takes."""
+        segments = ["[]" if step is None else str(step) for step in path]
+        if segments and node.type in {"object", "array"}:
+            inner = self._constants.property_node(node, segments[0])
+            if node.type == "array" and segments[0].isdigit():
+                items = [child for child in node.named_children if child.type != "comment"]
+                inner = items[int(segments[0])] if int(segments[0]) < len(items) else None
+            return NOWHERE if inner is None else self.at(inner, segments[1:])
+        return self._normalised(self._alias(node), segments[::-1])
+
+    def joined(self, base: Path, *segments: str) -> Path:
+        """The path of some properties of what *base* refers to."""
+        return self._normalised(base, list(segments[::-1]))
+
+    @staticmethod
+    def module(name: str) -> Path:
+        """The path of a module."""
+        return _module(name)
+
+    # --- roots -------------------------------------------------------------------------------------------
+
+    def _alias(self, node: Node) -> Path:
+        """The path of a node, unless the way to it is too long."""
+        if self._nesting >= _MAX_NESTING:
+            return NOWHERE
+        self._nesting += 1
+        try:
+            return self.path(node)
+        finally:
+            self._nesting -= 1
+
+    def _root(self, node: Node) -> Path:
+        kind = node.type
+        if kind == "identifier":
+            return self._identifier(node)
+        if kind == "this":
+            return Path(Root.THIS)
+        if kind in {"import", "super"}:
+            return Path(Root.GLOBAL, (kind,))
+        if kind not in _COMPOUND:
+            return _instance("Function") if kind in FUNCTIONS else _INSTANCES.get(kind, NOWHERE)
+        found = self._known.get(node.id)
+        if found is None:
+            self._known[node.id] = NOWHERE
+            if self._nesting < _MAX_NESTING:
+                self._nesting += 1
+                found = self._known[node.id] = self._compound(node, kind)
+                self._nesting -= 1
+        return found or NOWHERE
+
+    def _identifier(self, node: Node) -> Path:
+        name = self._scopes.name(node)
+        binding = self._scopes.lookup(name, node.start_byte)
+        if binding is not None:
+            return self.of_binding(binding) if self._nesting < _MAX_NESTING else NOWHERE
+        return self._normalised(Path(Root.GLOBAL), [name.decode("utf-8", "replace")])
+
+    def _compound(self, node: Node, kind: str) -> Path:
+        if kind == "ternary_expression":
+            return self._first(node.child_by_field_name("consequence"), node.child_by_field_name("alternative"))
+        if kind == "binary_expression":
+            operator = node.child_by_field_name("operator")
+            sides = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if operator is None or operator.type not in {"||", "??", "&&"}:
+                return NOWHERE
+            return self._first(*(sides[::-1] if operator.type == "&&" else sides))
+        if kind == "call_expression":
+            return self._called(node)
+        if kind == "new_expression":
+            constructor = node.child_by_field_name("constructor")
+            made = NOWHERE if constructor is None else self._alias(constructor)
+            given = arguments(node)
+            if made.name == "Proxy" and given:
+                return self._alias(given[0])
+            if made.known and made.name not in _EVALUATORS:
+                return _instance(made.name)
+        return NOWHERE
+
+    def _first(self, *nodes: Node | None) -> Path:
+        """The first of some alternatives that is known; nested ones are followed without recursion."""
+        pending = [node for node in reversed(nodes) if node is not None]
+        this = NOWHERE
+        for _ in range(4 * _MAX_NESTING):
+            if not pending:
+                break
+            node = unwrap(pending.pop())
+            if node.type == "ternary_expression":
+                branches = node.child_by_field_name("alternative"), node.child_by_field_name("consequence")
+                pending.extend(branch for branch in branches if branch is not None)
+                continue
+            found = self._alias(node)
+            if found.known:
+                return found
+            if found.root is Root.THIS and not found.segments:
+                this = found
+        return this
+
+    def _agreed(self, paths: Iterable[Path | None]) -> Path:
+        """The one path that all definitions give, leaving out those that give nothing."""
+        given = {path for path in paths if path is not None}
+        return next(iter(given)) if len(given) == 1 else NOWHERE
+
+    def _of_definition(self, definition: Definition) -> Path | None:
+        how, node, path = definition.how, definition.node, definition.path
+        if how is How.MODULE and node is not None:
+            module = self._constants.text(node)
+            return None if module is None else self._normalised(_module(module), [str(step) for step in path])
+        if how is How.PARAMETER:
+            node, path = self._constants.argument_node(definition), path[1:]
+            if (
+                node is not None
+                and unwrap(node).type == "this"
+                and self._scopes.function_at(node.start_byte) == 0
+            ):
+                return self._normalised(
+                    THE_GLOBAL, ["[]" if step is None else str(step) for step in path[::-1]]
+                )
+            if node is None:
+                return None
+        elif how is How.FUNCTION:
+            return _instance("Function")
+        elif how is not How.VALUE:
+            return NOWHERE
+        if node is None:
+            return NOWHERE
+        if not path and unwrap(node).type in _EMPTY:
+            return None
+        return self.at(node, path)
+
+    # --- calls -------------------------------------------------------------------------------------------
+
+    def _called(self, node: Node) -> Path:
+        """What a call returns, where that is one of the ways in which code gets hold of a name."""
+        callee = node.child_by_field_name("function")
+        if callee is None:
+            return NOWHERE
+        function = unwrap(callee)
+        given = arguments(node)
+        if function.type in FUNCTIONS:
+            return self._returned(function)
+        target = self._alias(callee)
+        name = target.name
+        if name in REQUIRES or target.segments[-1:] == ("require",) and len(target.segments) == 1:
+            module = self._constants.text(given[0]) if given else None
+            return NOWHERE if module is None else _module(module)
+        if name in {"module.createRequire", "module.createRequireFromPath"}:
+            return Path(Root.GLOBAL, ("require",))
+        if target.segments and target.segments[-1] == "bind":
+            return Path(target.root, target.segments[:-1])
+        if name in _SAME_AS_ARGUMENT and given:
+            return self._alias(given[0])
+        if name in {"Object.getPrototypeOf", "Reflect.getPrototypeOf"} and given:
+            return self._normalised(self._alias(given[0]), ["__proto__"])
+        if name == "Reflect.get" and len(given) > 1:
+            key = self._constants.text(given[1])
+            return self._normalised(self._alias(given[0]), ["[]" if key is None else key])
+        if name == "eval" and given:
+            return _evaluated(self._constants.text(given[0]))
+        if function.type in {"call_expression", "new_expression"}:
+            return self._built(function)
+        if function.type == "identifier":
+            return self._local_call(function, given)
+        return NOWHERE
+
+    def _built(self, maker: Node) -> Path:
+        """What ``Function("return this")()`` and the like return."""
+        constructor = maker.child_by_field_name(
+            "function" if maker.type == "call_expression" else "constructor"
+        )
+        given = arguments(maker)
+        if constructor is None or not given or self._alias(constructor).name != "Function":
+            return NOWHERE
+        return _evaluated(self._constants.text(given[-1]))
+
+    def _local_call(self, callee: Node, given: list[Node]) -> Path:
+        """What a small function of the file returns; a compiler's import helper returns what it is given."""
+        function = self.function_of(callee)
+        name = self._scopes.name(callee)
+        if len(given) in {1, 2}:
+            helper = re.match(rb"_*(interop|import(Default|Star)|toESM|toCommonJS)", name) is not None
+            if not helper and function is not None and function.end_byte - function.start_byte < 1500:
+                text = self._scopes.text[function.start_byte : function.end_byte]
+                helper = _INTEROP.search(text) is not None
+            if helper:
+                required = self._alias(given[0])
+                return required if required.root is Root.MODULE else NOWHERE
+        return NOWHERE if function is None else self._returned(function)
+
+    def function_of(self, node: Node) -> Node | None:
+        """The function or class that an expression is or names, if there is just one."""
+        for _ in range(_MAX_NESTING):
+            node = unwrap(node)
+            if node.type in FUNCTIONS:
+                return node
+            if node.type == "sequence_expression":
+                node = node.named_children[-1]
+                continue
+            if node.type != "identifier":
+                return None
+            binding = self._scopes.lookup(self._scopes.name(node), node.start_byte)
+            if binding is None or len(binding.definitions) != 1:
+                return None
+            definition = binding.definitions[0]
+            inner = definition.node
+            if definition.how is How.PARAMETER and len(definition.path) == 1:
+                inner = self._constants.argument_node(definition)
+            elif definition.how not in {How.VALUE, How.FUNCTION} or definition.path:
+                return None
+            if inner is None:
+                return None
+            node = inner
+        return None
+
+    def _returned(self, function: Node) -> Path:
+        """What every ``return`` of a small function agrees on; ``this`` is taken for the global object."""
+        body = function.child_by_field_name("body")
+        if body is None or function.type in CLASSES:
+            return NOWHERE
+        if body.type != "statement_block":
+            return self._alias(body)
+        found = []
+        for node in returns(function):
+            path = THE_GLOBAL if unwrap(node).type == "this" else self._alias(node)
+            found.append(path if path.known else None)
+        return self._agreed(found)
+
+    # --- names -------------------------------------------------------------------------------------------
+
+    def _normalised(self, base: Path, backwards: list[str]) -> Path:
+        """The path of *base* followed by segments given last first, in its one spelling."""
+        segments = [*base.segments, *backwards[::-1]]
+        root = base.root
+        if root is Root.GLOBAL:
+            while segments and (segments[0] in GLOBAL_OBJECTS or segments[:2] == ["document", "defaultView"]):
+                del segments[: 1 if segments[0] in GLOBAL_OBJECTS else 2]
+        elif root is Root.MODULE and len(segments) > 1 and segments[1] == "default":
+            del segments[1]
+        if "constructor" in segments:
+            for index in range(len(segments) - 1, 0, -1):
+                if segments[index] == "constructor" and segments[index - 1] in {"constructor", "Function"}:
+                    return Path(Root.GLOBAL, ("Function", *segments[index + 1 :]))
+                if segments[index - 1 : index + 1] == ["prototype", "constructor"]:
+                    del segments[index - 1 : index + 1]
+                    break
+        if len(segments) > 1 and segments[0].startswith(_MADE):
+            made = segments[0].removeprefix(_MADE).split(".")
+            if segments[1] == "__proto__":
+                return Path(Root.GLOBAL, (*made, "prototype", *segments[2:]))
+            if segments[1] == "constructor":
+                return Path(Root.GLOBAL, (*made, *segments[2:]))
+            segments = segments[1:]
+        return Path(root, tuple(segments[-MAX_SEGMENTS:]))
+
+
+_COMPOUND = frozenset({"ternary_expression", "binary_expression", "call_expression", "new_expression"})
+_EMPTY = frozenset({"undefined", "null", "object", "array", "false", "number", "unary_expression", "this"})
+
+
+def returns(function: Node) -> list[Node]:
+    """The expressions that a small function returns, leaving out functions inside it."""
+    found: list[Node] = []
+    body = function.child_by_field_name("body")
+    if body is None:
+        return found
+    if body.type != "statement_block":
+        return [body]
+    pending, seen = [body], 0
+    while pending:
+        node = pending.pop()
+        seen += 1
+        if seen > _MAX_RETURNS:
+            return []
+        if node.type == "return_statement":
+            found.extend([child for child in node.named_children if child.type != "comment"][:1])
+        elif node.type.endswith(
+            ("_statement", "_block", "_clause", "switch_body", "switch_case", "switch_default")
+        ):
+            pending.extend(reversed(node.named_children))
+    return found
+
+
+def _instance(constructor: str) -> Path:
+    return Path(Root.UNKNOWN, (_MADE + constructor,))
+
+
+_INSTANCES = {"array": _instance("Array"), "string": _instance("String"), "regex": _instance("RegExp")}
+
+
+def _module(name: str) -> Path:
+    return Path(Root.MODULE, (name.removeprefix("node:"),))
+
+
+def _evaluated(code: str | None) -> Path:
+    """What a piece of code evaluates to if it only names something."""
+    match = None if code is None else _DOTTED.match(values.as_text(code))
+    if match is None:
+        return NOWHERE
+    segments = [segment.strip() for segment in match[1].split(".")]
+    if segments[0] == "this":
+        del segments[0]
+    while segments and segments[0] in GLOBAL_OBJECTS:
+        del segments[0]
+    return Path(Root.GLOBAL, tuple(segments))

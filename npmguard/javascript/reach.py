@@ -1,0 +1,141 @@
+"""Which functions of a file a function calls or refers to by name, and which outer tables it reads."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from tree_sitter import Node
+
+from npmguard.javascript.scopes import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, Scopes, key_name
+from npmguard.javascript.syntax import Captures
+from npmguard.model import FunctionSpan
+
+MAX_CANDIDATES = 4  # functions under one property name, beyond which the name says nothing
+
+
+class Reach:
+    """The functions of one file by the property names they are stored under, and who reaches whom."""
+
+    def __init__(self, scopes: Scopes, nodes: Captures) -> None:
+        """Find the functions that are stored under a property or method name."""
+        self._scopes = scopes
+        self._nodes = nodes
+        self._held: dict[Binding, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]] = {}
+        self.by_property: dict[bytes, list[int]] = {}
+        self._targets: set[int] = set()
+        self._collect()
+
+    def stored(self, name: bytes) -> list[int]:
+        """The functions stored under that property name; none if too many share it."""
+        found = self.by_property.get(name, [])
+        return found if len(found) <= MAX_CANDIDATES else []
+
+    def spans(self) -> tuple[FunctionSpan, ...]:
+        """Every function of the file with what it reaches and refers to."""
+        scopes = self._scopes
+        reaches: list[set[int]] = [set() for _ in scopes.functions]
+        for index, node in enumerate(scopes.functions):
+            parent = scopes.parents[index]
+            if parent >= 0 and node.type not in FUNCTION_DECLARATIONS and node.type not in _NAMED_CLASSES:
+                reaches[parent].add(index)
+        text = scopes.text
+        for member in self._nodes.get("member", ()):
+            end = member.end_byte
+            if end not in self._targets:
+                found = self.by_property.get(tail(text, end))
+                if found is not None and len(found) <= MAX_CANDIDATES:
+                    reaches[scopes.function_at(end - 1)].update(found)
+        spans = []
+        for index, node in enumerate(scopes.functions):
+            refers: set[tuple[int, int]] = set()
+            for binding in scopes.mentions[index]:
+                functions, ranges = self._holds(binding)
+                reaches[index].update(functions)
+                if binding.function != index:
+                    refers.update(ranges)
+            reaches[index].discard(index)
+            spans.append(
+                FunctionSpan(
+                    node.start_byte if index else 0,
+                    node.end_byte if index else len(text),
+                    scopes.parents[index],
+                    tuple(sorted(reaches[index])),
+                    tuple(sorted(refers)),
+                )
+            )
+        return tuple(spans)
+
+    def _holds(self, binding: Binding) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        """The functions that a binding holds or is made with, and the initialisers that it has otherwise."""
+        held = self._held.get(binding)
+        if held is None:
+            self._held[binding] = ((), ())
+            held = self._held[binding] = self._work_out(binding)
+        return held
+
+    def _work_out(self, binding: Binding) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        scopes = self._scopes
+        functions: set[int] = set()
+        ranges: set[tuple[int, int]] = set()
+        for how, node, _path, function, _default in binding.definitions:
+            if how is How.FUNCTION:
+                functions.add(function)
+            elif how is How.VALUE and node is not None:
+                if node.type in FUNCTIONS:
+                    functions.add(scopes.function_of_node.get(node.id, 0))
+                else:
+                    functions.update(self._inside(node))
+                    ranges.add((node.start_byte, node.end_byte))
+        functions.discard(0)
+        return tuple(sorted(functions)), tuple(sorted(ranges))
+
+    def _inside(self, node: Node) -> list[int]:
+        """The outermost functions written inside an initialiser, at most a few."""
+        scopes = self._scopes
+        starts = self._starts
+        found: list[int] = []
+        index = bisect_left(starts, node.start_byte)
+        end = node.end_byte
+        while index < len(starts) and starts[index] < end and len(found) < 64:
+            found.append(index)
+            skip = scopes.functions[index].end_byte
+            index = bisect_left(starts, skip, index + 1)
+        return found
+
+    def _collect(self) -> None:
+        scopes = self._scopes
+        self._starts = [node.start_byte for node in scopes.functions]
+        self._starts[0] = -1
+        for index, node in enumerate(scopes.functions):
+            if node.type == "method_definition":
+                self._store(node.child_by_field_name("name"), index)
+        for pair in self._nodes.get("pair", ()):
+            value = pair.child_by_field_name("value")
+            if value is not None and value.type in FUNCTIONS:
+                self._store(pair.child_by_field_name("key"), scopes.function_of_node.get(value.id, 0))
+        for field in self._nodes.get("field", ()):
+            value = field.child_by_field_name("value")
+            if value is not None and value.type in FUNCTIONS:
+                name = field.child_by_field_name("property") or field.child_by_field_name("name")
+                self._store(name, scopes.function_of_node.get(value.id, 0))
+        for assignment in self._nodes.get("assignment", ()):
+            left, right = assignment.child_by_field_name("left"), assignment.child_by_field_name("right")
+            if left is None or right is None or left.type != "member_expression":
+                continue
+            self._targets.add(left.end_byte)
+            if right.type in FUNCTIONS:
+                index = scopes.function_of_node.get(right.id, 0)
+                self.by_property.setdefault(tail(scopes.text, left.end_byte), []).append(index)
+
+    def _store(self, key: Node | None, index: int) -> None:
+        name = None if key is None else key_name(key, self._scopes.text)
+        if name is not None and name != "constructor":
+            self.by_property.setdefault(name.encode("utf-8", "replace"), []).append(index)
+
+
+_NAMED_CLASSES = CLASSES - {"class"}
+
+
+def tail(text: bytes, end: int) -> bytes:
+    """The last segment of a member expression that ends there, as spelled."""
+    return text[max(end - 48, 0) : end].rpartition(b".")[2].strip()
