@@ -269,6 +269,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
 
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # a tunnel's connection is not the one that the server knows of
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         """Tests speak for themselves."""
 

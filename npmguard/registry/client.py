@@ -168,8 +168,9 @@ class RegistryClient:
             RegistryError: as :meth:`packument`.
         """
         base = self._npm.registry_for(package) if package is not None else self._npm.registry
-        url = HttpUrl.parse(base).below(path)
-        if not HttpUrl.parse(base).covers(HttpUrl.parse(str(url))):
+        registry = HttpUrl.parse(base)
+        url = HttpUrl.parse(str(registry.below(path)))  # once more, to undo dot segments
+        if not registry.covers(url):
             raise RegistryProtocolError(f"{path[:80]!r} leads out of the registry {base}")
 
         def read(exchange: Exchange) -> bytes:

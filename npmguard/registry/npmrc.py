@@ -383,10 +383,16 @@ class _Loader:
             if "strict-ssl" not in layer.values:
                 continue
             value = layer.values["strict-ssl"]
-            if not isinstance(value, str):
-                return bool(value)
-            number = _as_number(value)
-            return bool(number) if number is not None else value not in {"null", "false"}
+            strict = bool(value)
+            if isinstance(value, str):
+                number = _as_number(value)
+                strict = bool(number) if number is not None else value not in {"null", "false"}
+            if not strict:
+                self._notes.append(
+                    f"{layer.place('strict-ssl')}: strict-ssl is off, so that anybody on the way can answer "
+                    "in the registry's name"
+                )
+            return strict
         return True
 
     def _ca(self) -> tuple[str, ...]:
