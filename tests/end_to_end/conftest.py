@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.published import publish_fixtures
 from tests.end_to_end.verdaccio import Verdaccio
-from tests.fixture_packages import cases, load_case, repack
-
-BEFORE_AGE = timedelta(days=30)
-AFTER_AGE = timedelta(days=1)
 
 
 @pytest.fixture
@@ -31,13 +27,3 @@ def registry_with_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with Verdaccio(tmp_path_factory.mktemp("registry-with-fixtures")) as server:
         publish_fixtures(server)
         yield server
-
-
-def publish_fixtures(server: Verdaccio, transform: str = "plain") -> None:
-    """Publish both sides of every case; the name of a form other than plain ends in ``-<transform>``."""
-    now = datetime.now(UTC)
-    for case in cases():
-        name = case.package if transform == "plain" else f"{case.package}-{transform}"
-        for side in case.sides:
-            tarball = repack(load_case(case, side, transform), name=name)
-            server.put(tarball, at=now - (AFTER_AGE if side == "after" else BEFORE_AGE))
