@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _HASHBANG = re.compile(rb"#!.*\b(?:node|bun|deno|tsx|ts-node)\b")
-_SCRIPT_WORD = re.compile(r"[^\s;&|<>()\"'`]+")
+_COMMANDS = re.compile(r"[;&|<>()\n]+")
+_RUNNERS = frozenset({"node", "nodejs", "bun", "deno", "tsx", "ts-node", "esno"})
+_PRELOADS = frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader"})
 _PLACES = 3  # shown of one signal
 _EXCERPT = 160
 _LEAD = 24
@@ -41,26 +43,48 @@ class CodeAnalysis:
     unverified: str | None = None
 
 
-def is_source(path: str, size: int, manifest: Manifest | None) -> bool:
+def is_source(path: str, size: int) -> bool:
     """Whether a file's content is worth keeping for analysis, as far as its path tells.
 
-    Files with a source extension are, and files that a script, bin or main of package.json names whatever
-    they are called. A file without an extension is kept too: its first line may name Node.
+    Files with a source extension are. A file without an extension is kept too: its first line may name Node,
+    and package.json may. What package.json names besides is told by :func:`missing_sources` afterwards.
     """
-    if size == 0:
-        return False
-    name = path.rpartition("/")[2]
-    return path.endswith(_EXTENSIONS) or "." not in name or path in named_files(manifest)
+    return size > 0 and (path.endswith(_EXTENSIONS) or "." not in path.rpartition("/")[2])
+
+
+def missing_sources(archive: PackageArchive) -> frozenset[str]:
+    """Files that package.json hands to Node under names that :func:`is_source` did not keep.
+
+    A caller that has the tarball reads it again with these kept; without that, the analysis is unverified.
+    """
+    named = named_files(archive.manifest) - {MANIFEST}
+    return frozenset(path for path in named if path in archive.files and _is_left_out(archive.files[path]))
 
 
 def named_files(manifest: Manifest | None) -> frozenset[str]:
-    """The paths that package.json hands to Node: main, bin, and every word of a script that looks like one."""
+    """The paths that package.json hands to Node as code: main, bin, and the files that scripts run."""
     if manifest is None:
         return frozenset()
-    words = [manifest.main or "", *manifest.bin.values()]
+    paths = [manifest.main or "", *manifest.bin.values()]
     for script in manifest.scripts.values():
-        words.extend(_SCRIPT_WORD.findall(script))
-    return frozenset(_normal(word) for word in words if word)
+        paths.extend(_run_by(script))
+    return frozenset(normal for path in paths if (normal := _normal(path)))
+
+
+def _run_by(script: str) -> Iterator[str]:
+    """The files that a script hands to Node: the first word that is no option, and what is preloaded."""
+    for command in _COMMANDS.split(script):
+        words = [word.strip("\"'") for word in command.split()]
+        start = next((index for index, word in enumerate(words) if word in _RUNNERS), None)
+        if start is None:
+            continue
+        rest = iter(words[start + 1 :])
+        for word in rest:
+            if word in _PRELOADS:
+                yield next(rest, "")
+            elif not word.startswith("-") and word != "run":
+                yield word
+                break
 
 
 def analyse_package(
@@ -128,7 +152,7 @@ class _Analysis:
         """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read."""
         from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
 
-        facts = extract_facts(file.path, file.content or b"", self._limits, None)
+        facts = extract_facts(file.path, file.content or b"", self._limits, self._matcher.interest)
         if facts.problem or facts.partial:
             partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
         return self._matcher.read(facts)
@@ -146,7 +170,9 @@ class _Analysis:
         for file in files:
             if file.content is None or file.size > self._limits.source_bytes:
                 self._reasons.append(
-                    f"{file.path} has {file.size} bytes, over source-bytes or kept-bytes; raise them to read it"
+                    f"{file.path} was not read as code: {file.size} bytes, over limits.source-bytes"
+                    if file.content is not None or file.path.endswith(_EXTENSIONS)
+                    else f"{file.path} is run as code, and its content was not kept"
                 )
         usable = [file for file in files if file.content is not None and file.size <= self._limits.source_bytes]
         if not prefilter:
@@ -179,6 +205,8 @@ class _Analysis:
         kinds = f" ({', '.join(sorted(set(hit.seen.kinds)))})" if hit.seen.kinds else ""
         file = self._archive.files.get(hit.file)
         content = (file.content if file else None) or b""
+        from npmguard.javascript.syntax import source_text  # noqa: PLC0415 - brings tree-sitter with it
+
         fact = hit.fact
         line = fact.line if fact else _line_of_script(content, hit.text)
         decoded = None
@@ -190,7 +218,7 @@ class _Analysis:
             message=signal.title + kinds,
             file=hit.file,
             line=line,
-            excerpt=_excerpt(content, fact.start, fact.end) if fact else _clipped(hit.text),
+            excerpt=_excerpt(source_text(content), fact.start, fact.end) if fact else _clipped(hit.text),
             decoded=decoded,
             added=None if self._old is None else self._old.lacks(sighting.signal, hit, file),
         )
@@ -211,7 +239,7 @@ class _Old:
             name, _, script = hit.text.partition(": ")
             scripts = self._archive.manifest.scripts if self._archive.manifest else {}
             return scripts.get(name) != script
-        if file is not None and file.sha256 in self._hashes:
+        if file is not None and file.sha256 and file.sha256 in self._hashes:
             return False
         return signal not in self._fired_in(hit.file)
 
@@ -236,6 +264,10 @@ def sources(archive: PackageArchive) -> list[PackageFile]:
         if wanted:
             found.append(file)
     return found
+
+
+def _is_left_out(file: PackageFile) -> bool:
+    return file.size > 0 and file.content is None
 
 
 def _fired(matcher: Matcher, files: Iterable[FileSightings], manifest: Hits) -> tuple[str, ...]:

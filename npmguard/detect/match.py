@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +12,12 @@ from dataclasses import dataclass
 from npmguard.detect.clause import Clause, ClauseKind, Seen, compile_names
 from npmguard.detect.region import Reachability, Region
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of
+from npmguard.javascript.interest import Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
 _REMEMBERED_NAMES = 50_000
+_ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
 _IMPORTED_FILES = 32  # that one region reaches
 _SUFFIXES = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 
@@ -63,6 +67,14 @@ class Matcher:
             for clause in clauses_of(signal.match):
                 self._by_kind.setdefault(clause.kind, []).append(clause)
         self._named: dict[tuple[str, str], tuple[Clause, ...]] = {}
+        self._interest: Interest | None = None
+
+    @property
+    def interest(self) -> Interest:
+        """The facts that the clauses ask for; the others need not be drawn."""
+        if self._interest is None:
+            self._interest = interest_of([each for clauses in self._by_kind.values() for each in clauses])
+        return self._interest
 
     def read(self, facts: FileFacts) -> FileSightings:
         """Ask every clause of every fact of one file."""
@@ -122,6 +134,35 @@ class Matcher:
                 if compile_names(clause.names).fullmatch(fact.name)
             )
         return clauses
+
+
+def interest_of(clauses: Sequence[Clause]) -> Interest:
+    """What *clauses* ask for, and the modules, by which regions go on in other files."""
+
+    def last(kind: ClauseKind, *also: str) -> frozenset[str] | None:
+        names = [name.rpartition(".")[2] for each in clauses if each.kind is kind for name in each.names]
+        return None if any("*" in name for name in names) else frozenset((*names, *also))
+
+    tests = [each.value for each in clauses if each.kind is ClauseKind.STRING and each.value]
+    parts = [re.escape(part).encode() for test in tests for part in test.contains]
+    if any(test.address for test in tests):
+        parts.append(rb"[0-9A-Za-z]{26}")
+    open_ended = any(not (test.equals or test.contains or test.address) for test in tests)
+    regexes = [each for each in clauses if each.kind is ClauseKind.REGEX]
+    return Interest(
+        calls=last(ClauseKind.CALL, "require"),
+        news=last(ClauseKind.NEW),
+        writes=last(ClauseKind.WRITE),
+        reads=last(ClauseKind.READ),
+        modules=None,
+        shapes=frozenset(name for each in clauses if each.kind is ClauseKind.SHAPE for name in each.names),
+        strings=bool(tests),
+        string_length=0 if open_ended else sys.maxsize,
+        string_values=frozenset(text for test in tests for text in test.equals),
+        string_pattern=re.compile(b"|".join(parts)) if parts else None,
+        regexes=bool(regexes),
+        regex_length=0 if any(each.value and each.value.matches for each in regexes) else _ADDRESS_PATTERN,
+    )
 
 
 class View:
@@ -211,8 +252,11 @@ class FileSightings:
         self._ruleset = ruleset
         self._facts = facts
         self._places = {clause: _Places(each) for clause, each in hits.items()}
+        required = {fact.start for fact in facts.facts if fact.kind is FactKind.CALL}
         self._local = [
-            fact for fact in facts.facts if fact.kind is FactKind.MODULE and fact.name.startswith(".")
+            (fact, fact.start not in required)
+            for fact in facts.facts
+            if fact.kind is FactKind.MODULE and fact.name.startswith(".")
         ]
         self._reachability: Reachability | None = None
 
@@ -245,11 +289,15 @@ class FileSightings:
         return None
 
     def imports(self, region: Region | None = None) -> tuple[str, ...]:
-        """The local modules that the file, or only *region* of it, refers to, as they are spelled."""
+        """The local modules that the file, or only *region* of it, refers to, as they are spelled.
+
+        An ``import`` at the top of a file belongs to all of it.
+        """
         found = [
             fact.name
-            for fact in self._local
+            for fact, static in self._local
             if region is None
+            or static
             or (fact.function and fact.function in region.functions)
             or any(start < fact.end and fact.start < end for start, end in region.ranges)
         ]
