@@ -47,9 +47,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     mail_bytes: int = 64 * 1024**2  # one message
     mail_text_bytes: int = 2 * 1024**2  # text and HTML of one message that are read as words
     mail_parts: int = 500
+    mail_attached_bytes: int = 8 * 1024**2  # the messages attached to one message
     mail_depth: int = 12  # messages and multiparts inside one another
-    mail_links: int = 2000  # links of one message that are judged
-    mail_image_pixels: int = 16_000_000  # all images of one message that are searched for QR codes
+    mail_links: int = 1000  # links of one message that are judged
+    mail_image_pixels: int = 48_000_000  # all images of one message that are searched for QR codes
     indicator_bytes: int = 64 * 1024**2  # one file of indicators
 
 

@@ -23,6 +23,7 @@ _ARCHIVE_NAME = re.compile(r"\.(?:zip|rar|7z|gz|tgz|bz2|xz|cab|ace|arj)$", re.IG
 _PDF_LINK = re.compile(rb"/URI\s{0,20}\(([^)\r\n]{4,2048})\)")
 _IMAGE_BYTES = 8 * 1024 * 1024
 _IMAGE_COUNT = 24
+_LINES = 50_000
 _PDF_BYTES = 4 * 1024 * 1024
 _QUOTED = re.compile(r"^\s*(?:>|\|)")
 _FORWARDED = re.compile(
@@ -243,7 +244,10 @@ class _Gatherer:
 
     def add_lines(self, text: str) -> None:
         forwarded = False
-        for line in text.splitlines():
+        for line in re.split(r"[\r\n\x0b\x0c\x85\u2028\u2029]+", text):
+            if len(self.lines) + len(self.quoted) >= _LINES:
+                self.problems.append(f"only the first {_LINES} lines were read")
+                return
             stripped = line.strip()
             if not stripped:
                 continue

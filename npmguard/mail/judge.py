@@ -7,9 +7,12 @@ not the brand's, and it wants something of the reader. docs/mail.md holds the ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import msgspec
+
+from npmguard.config import Limits
 from npmguard.mail.authentication import authenticate
 from npmguard.mail.claims import Claims, Wording, claims_of
 from npmguard.mail.content import Content, gather
@@ -67,11 +70,23 @@ def _nested(message: Message, options: MailOptions, source: str, *, depth: int) 
     left_out = []
     if len(message.nested) > _NESTED_COUNT:
         left_out.append(f"only the first {_NESTED_COUNT} of {len(message.nested)} attached messages were judged")
+    shared = replace(options, limits=_shared(options.limits, min(len(message.nested), _NESTED_COUNT)))
     reports = [
-        _judge(inner, options, f"{source}/attached {number}", depth=depth + 1)
+        _judge(inner, shared, f"{source}/attached {number}", depth=depth + 1)
         for number, inner in enumerate(message.nested[:_NESTED_COUNT], 1)
     ]
     return tuple(reports), left_out
+
+
+def _shared(limits: Limits, count: int) -> Limits:
+    """Caps for each of *count* attached messages: together half of what the message around them may cost."""
+    return msgspec.structs.replace(
+        limits,
+        mail_text_bytes=max(2000, limits.mail_text_bytes // (2 * count)),
+        mail_links=max(20, limits.mail_links // (2 * count)),
+        mail_image_pixels=limits.mail_image_pixels // (2 * count),
+        mail_parts=max(10, limits.mail_parts // (2 * count)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

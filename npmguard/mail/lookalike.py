@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from npmguard.mail.data import Brand, load_brands, load_hosts
-from npmguard.mail.links import covers
 from npmguard.mail.text import latin, look
 from npmguard.model import Lookalike
 
@@ -98,19 +97,37 @@ def to_unicode(label: str) -> str:
 
 def owner(host: str, brand: Brand) -> Owner:
     """Whose *host* is, seen from *brand*."""
-    host = to_ascii(host)
-    if covers(set(brand.content), host):
-        return Owner.CONTENT
-    if covers({entry.domain for entry in brand.domains}, host):
-        return Owner.BRAND
-    if covers({entry.domain for entry in brand.related}, host):
-        return Owner.RELATED
-    return Owner.OTHER
+    return _owners(to_ascii(host)).get(brand.id, Owner.OTHER)
+
+
+@lru_cache(maxsize=8192)
+def _owners(host: str) -> dict[str, Owner]:
+    """The brands that have to do with *host* or a name above it, content before mail before relatives."""
+    table = _owner_table()
+    found: dict[str, Owner] = {}
+    while host:
+        for brand, what in table.get(host, ()):
+            if brand not in found or what is Owner.CONTENT:
+                found[brand] = what
+        host = host.partition(".")[2]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _owner_table() -> dict[str, tuple[tuple[str, Owner], ...]]:
+    table: dict[str, tuple[tuple[str, Owner], ...]] = {}
+    for brand in load_brands():
+        rows = [(name, Owner.CONTENT) for name in brand.content]
+        rows += [(entry.domain, Owner.BRAND) for entry in brand.domains]
+        rows += [(entry.domain, Owner.RELATED) for entry in brand.related]
+        for name, what in rows:
+            table[name] = (*table.get(name, ()), (brand.id, what))
+    return table
 
 
 def owned_by(host: str) -> tuple[str, ...]:
     """The ids of the brands whose *host* is (not as a place for their users' content)."""
-    return tuple(brand.id for brand in load_brands() if owner(host, brand) is Owner.BRAND)
+    return tuple(brand for brand, what in _owners(to_ascii(host)).items() if what is Owner.BRAND)
 
 
 @lru_cache(maxsize=8192)
@@ -119,14 +136,11 @@ def lookalikes(host: str) -> tuple[Lookalike, ...]:
     if "." not in host or host.startswith("["):
         return ()
     parts = split_host(host)
-    if any(owner(host, brand) is not Owner.OTHER for brand in load_brands()) and not _rented(host):
+    owners = _owners(parts.host)
+    if owners and Owner.CONTENT not in owners.values():
         return ()
     found = [like for brand in load_brands() if (like := _judge(parts, brand)) is not None]
     return tuple(sorted(found, key=lambda like: (not like.strong, like.brand)))
-
-
-def _rented(host: str) -> bool:
-    return any(owner(host, brand) is Owner.CONTENT for brand in load_brands())
 
 
 @lru_cache(maxsize=1)
@@ -254,18 +268,22 @@ def _made_of(text: str, words: frozenset[str]) -> bool:
     return len(text) in reached
 
 
+@lru_cache(maxsize=8192)
+def _latin_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(latin(label) for label in labels)
+
+
 def _embedded(parts: HostName, domain: str) -> bool:
     """Whether the host spells a brand's whole domain inside another's: ``npmjs.com.x.example``, ``npmjs-com.example``."""
-    if len(domain) < 7 or domain.rpartition(".")[2] not in _FAMILIAR:
+    name, _, top = domain.rpartition(".")
+    if len(domain) < 7 or top not in _FAMILIAR or "." in name:
         return False  # github.dev.company.example is a company's own github under its dev domain
-    dashed, joined = domain.replace(".", "-"), domain.replace(".", "")
-    labels = (*parts.labels, parts.name)
-    wanted = tuple(domain.split("."))
-    windows = [tuple(latin(label) for label in labels[at : at + len(wanted)]) for at in range(len(labels))]
-    if wanted in windows or any(first.endswith("-" + wanted[0]) and second == wanted[1] for first, second in pairwise(labels) if len(wanted) == 2):
+    labels = _latin_labels((*parts.labels, parts.name))
+    dashed, joined = f"{name}-{top}", name + top
+    if any(dashed in label or (label == joined and len(joined) > 8) for label in labels):
         return True
-    # a registered "github.com-x" is two labels: "github" and "com-x"
-    for first, second in pairwise(map(latin, labels)):
-        if len(wanted) == 2 and first == wanted[0] and second.startswith((wanted[1] + "-", wanted[1] + ".")):
+    for first, second in pairwise(labels):
+        # a registered "github.com-login" is two labels: "github" and "com-login"
+        if (first == name or first.endswith("-" + name)) and (second == top or second.startswith(top + "-")):
             return True
-    return any(dashed in latin(label) or (latin(label) == joined and len(joined) > 8) for label in labels)
+    return False

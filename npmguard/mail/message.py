@@ -404,7 +404,7 @@ class _Reader:
         if len(self.parts) + len(self.nested) >= self.limits.mail_parts:
             self.problem(f"more than {self.limits.mail_parts} parts; the rest was not read")
             return
-        content, cut = decode_transfer(self.raw, start, end, encoding, max(0, len(self.raw) - self.nested_bytes))
+        content, cut = decode_transfer(self.raw, start, end, encoding, max(0, self.limits.mail_attached_bytes - self.nested_bytes))
         if cut:
             self.problem(f"the message attached as part {path} was not read to its end")
         self.nested_bytes += len(content)

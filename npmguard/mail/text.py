@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 #: Characters that take no room: they split words for machines only.
 INVISIBLE = re.compile(
@@ -60,6 +60,7 @@ def latin(text: str) -> str:
     return bare.casefold().translate(_confusables())
 
 
+@lru_cache(maxsize=16384)
 def look(label: str) -> str:
     """What a domain label looks like at a glance: equal for labels that are easily taken for each other."""
     text = latin(label).translate(_LATIN_LOOKS)
