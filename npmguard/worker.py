@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from npmguard.detect.analyse import CodeAnalysis, analyse_package, is_source
+from npmguard.detect.analyse import CodeAnalysis, analyse_package, is_source, missing_sources
 from npmguard.detect.rule import Ruleset, load_ruleset
 from npmguard.errors import PackageError
 from npmguard.integrity.sri import compute_hashes
 from npmguard.model import TarballAnalysis
+from npmguard.package.diff import diff_archives
+from npmguard.package.gyp import gyp_commands, implicit_install_script
 from npmguard.package.tarball import read_archive
 from npmguard.protocol import Settings, receive, send
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
-    from npmguard.model import PackageArchive
+    from npmguard.model import PackageArchive, VersionDiff
 
 
 _NESTED = "/package.json"
@@ -38,7 +40,7 @@ def analyse_tarball(
     """
     hashes = compute_hashes(tarball, ("sha512", "sha1"))
     try:
-        archive = _read(tarball, limits)
+        archive = _read(tarball, limits, hashes=baseline is not None)
     except PackageError as error:
         return TarballAnalysis(
             hashes=hashes,
@@ -55,7 +57,7 @@ def analyse_tarball(
     old = None
     if baseline is not None:
         try:
-            old = _read(baseline, limits)
+            old = _read(baseline, limits, hashes=True)
         except PackageError as error:
             unverified = f"the baseline's tarball could not be read: {error}"
     code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
@@ -71,6 +73,10 @@ def analyse_tarball(
         partial=code.partial,
         unverified=code.unverified or unverified or archive.manifest_error,
         bundled=tuple(sorted(path.removesuffix(_NESTED) for path in archive.files if _is_bundled(path))),
+        diff=_diff(old, archive) if old is not None else None,
+        baseline_signals=analyse_package(old, ruleset, limits).signals if old is not None else None,
+        implicit_install=implicit_install_script(archive),
+        gyp_commands=gyp_commands(archive),
     )
 
 
@@ -85,12 +91,28 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         send(answers, msgspec.msgpack.encode(answer(tarball, baseline=baseline or None)))
 
 
+def _diff(old: PackageArchive, new: PackageArchive) -> VersionDiff:
+    versions = [archive.manifest.version if archive.manifest else "" for archive in (old, new)]
+    return diff_archives(old, new, *versions)
+
+
 def _is_bundled(path: str) -> bool:
     return path.startswith("node_modules/") and path.endswith(_NESTED)
 
 
-def _read(tarball: bytes, limits: Limits) -> PackageArchive:
-    return read_archive(tarball, limits, is_source)
+def _read(tarball: bytes, limits: Limits, *, hashes: bool) -> PackageArchive:
+    """The archive with the content of every file that may be read as code.
+
+    What package.json hands to Node may have any name, and package.json may stand at the end of the archive:
+    where it names a file that was passed over, the archive is read once more.
+    """
+    archive = read_archive(tarball, limits, is_source, hashes=hashes)
+    named = missing_sources(archive)
+    if named:
+        archive = read_archive(
+            tarball, limits, lambda path, size: path in named or is_source(path, size), hashes=hashes
+        )
+    return archive
 
 
 if __name__ == "__main__":
