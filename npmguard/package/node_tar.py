@@ -374,7 +374,7 @@ def _js_number(text: str) -> float:
         return _ENDLESS
     if not _DECIMAL.fullmatch(text):
         return math.nan
-    number = max(min(float(text), _ENDLESS), -1)
+    number = float(max(min(float(text), _ENDLESS), -1))
     return int(number) if number.is_integer() else number
 
 
