@@ -28,7 +28,9 @@ _NAMESPACE = UUID("3f0f0c0e-4e5a-5b0c-9d62-1c6f7a1f2d11")
 _EPOCH = "1970-01-01T00:00:00Z"
 _MAX_INDICATORS = 1_000_000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_DOMAIN = re.compile(r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE
+)
 _EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{3,253}")
 _WALLET = re.compile(
     r"0x[0-9a-fA-F]{40}|(?:bc1|ltc1)[02-9ac-hj-np-z]{11,87}|(?:bitcoincash:)?[qp][02-9ac-hj-np-z]{41}"
@@ -93,7 +95,9 @@ def load_indicators(path: Path, limit: int = 64 * 1024 * 1024) -> tuple[Indicato
     try:
         size = path.stat().st_size
         if size > limit:
-            raise IndicatorError(f"{path}: {size} bytes of indicators are over the limit of {limit} (limits.indicator-bytes)")
+            raise IndicatorError(
+                f"{path}: {size} bytes of indicators are over the limit of {limit} (limits.indicator-bytes)"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise IndicatorError(f"{path}: cannot be read: {error.strerror}; give a file of indicators") from error
@@ -134,13 +138,21 @@ def format_indicators(indicators: Iterable[Indicator], form: Format, *, created:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for indicator in ordered:
-            row = (str(indicator.kind), indicator.value, indicator.source, indicator.date, indicator.description)
+            row = (
+                str(indicator.kind),
+                indicator.value,
+                indicator.source,
+                indicator.date,
+                indicator.description,
+            )
             writer.writerow([_cell(value) for value in row])
         return out.getvalue()
     return _to_stix(ordered, created) if form == "stix" else _to_misp(ordered, created)
 
 
-def make_indicator(kind: IndicatorKind, value: str, source: str = "", date: str = "", description: str = "") -> Indicator:
+def make_indicator(
+    kind: IndicatorKind, value: str, source: str = "", date: str = "", description: str = ""
+) -> Indicator:
     """An indicator in its kind's normal form.
 
     Raises:
@@ -176,7 +188,12 @@ def guess_kind(value: str) -> IndicatorKind | None:
 def refang(value: str) -> str:
     """*value* as it was before somebody made it harmless to click."""
     value = re.sub(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", ".", value.strip(), flags=re.IGNORECASE)
-    value = re.sub(r"^h(?:xx|\*\*|tt)ps?(?=\[?:)", lambda match: "https" if match[0].lower().endswith("s") else "http", value, flags=re.IGNORECASE)
+    value = re.sub(
+        r"^h(?:xx|\*\*|tt)ps?(?=\[?:)",
+        lambda match: "https" if match[0].lower().endswith("s") else "http",
+        value,
+        flags=re.IGNORECASE,
+    )
     return value.replace("[:]", ":").replace("[@]", "@").replace("[at]", "@").replace("[://]", "://")
 
 
@@ -268,7 +285,9 @@ def _from_plain(text: str, name: str) -> list[Indicator]:
             value = fields[1]
         kind = guess_kind(value)
         if kind is None:
-            raise IndicatorError(f"{name}:{number}: {value[:80]!r} is no domain, URL, address, digest or package URL; correct or remove the line")
+            raise IndicatorError(
+                f"{name}:{number}: {value[:80]!r} is no domain, URL, address, digest or package URL; correct or remove the line"
+            )
         source, _, date = comment.strip().rpartition(", ")
         found.append(make_indicator(kind, value, source or comment or Path(name).name, date if source else ""))
     return found
@@ -290,16 +309,28 @@ def _from_csv(text: str, name: str) -> list[Indicator]:
         reader = csv.DictReader(io.StringIO(text), strict=True)
         unknown = [column for column in reader.fieldnames or () if column not in _COLUMNS]
         if unknown:
-            raise IndicatorError(f"{name}: unknown column {unknown[0]!r}; the columns are {', '.join(_COLUMNS)}")
+            raise IndicatorError(
+                f"{name}: unknown column {unknown[0]!r}; the columns are {', '.join(_COLUMNS)}"
+            )
         for row in reader:
             cells = {key: (row.get(key) or "").removeprefix("'") for key in _COLUMNS}
             where = f"{name}:{reader.line_num}"
             try:
                 kind = IndicatorKind(cells["kind"].strip().lower())
             except ValueError:
-                raise IndicatorError(f"{where}: {cells['kind'][:40]!r} is no kind; write one of {', '.join(IndicatorKind)}") from None
+                raise IndicatorError(
+                    f"{where}: {cells['kind'][:40]!r} is no kind; write one of {', '.join(IndicatorKind)}"
+                ) from None
             try:
-                found.append(make_indicator(kind, cells["value"], cells["source"] or Path(name).name, cells["date"], cells["description"]))
+                found.append(
+                    make_indicator(
+                        kind,
+                        cells["value"],
+                        cells["source"] or Path(name).name,
+                        cells["date"],
+                        cells["description"],
+                    )
+                )
             except IndicatorError as error:
                 raise IndicatorError(f"{where}: {error}") from None
     except csv.Error as error:
@@ -320,7 +351,9 @@ def _from_json(data: Any, name: str) -> list[Indicator]:
     for event in events:
         inner = event.get("Event", event) if isinstance(event, dict) else None
         if not isinstance(inner, dict) or not ("Attribute" in inner or "Object" in inner):
-            raise IndicatorError(f"{name}: JSON, and neither a STIX 2.1 bundle nor MISP events; see docs/mail.md for the formats")
+            raise IndicatorError(
+                f"{name}: JSON, and neither a STIX 2.1 bundle nor MISP events; see docs/mail.md for the formats"
+            )
         found += _from_misp(inner, name)
     return found
 
@@ -330,7 +363,9 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
     if not isinstance(objects, list):
         raise IndicatorError(f"{name}: the bundle's objects are no list")
     people = {
-        item.get("id"): str(item.get("name", "")) for item in objects if isinstance(item, dict) and item.get("type") == "identity"
+        item.get("id"): str(item.get("name", ""))
+        for item in objects
+        if isinstance(item, dict) and item.get("type") == "identity"
     }
     found: list[Indicator] = []
     for item in objects:
@@ -340,7 +375,11 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
         date = str(item.get("valid_from") or item.get("created") or "")[:10]
         date = "" if date == _EPOCH[:10] else date
         described = str(item.get("description") or item.get("name") or "")
-        if item.get("type") == "indicator" and item.get("pattern_type", "stix") == "stix" and not item.get("revoked", False):
+        if (
+            item.get("type") == "indicator"
+            and item.get("pattern_type", "stix") == "stix"
+            and not item.get("revoked", False)
+        ):
             for kind, value in _pattern_values(str(item.get("pattern", ""))):
                 found += _lenient(kind, value, source, date, described)
         else:
@@ -372,7 +411,11 @@ def _from_misp(event: Mapping[str, Any], name: str) -> list[Indicator]:
             attributes += [item for item in _list(group.get("Attribute")) if isinstance(item, dict)]
     found: list[Indicator] = []
     for attribute in attributes:
-        if attribute.get("to_ids") is False or attribute.get("deleted") is True or not isinstance(attribute.get("value"), str):
+        if (
+            attribute.get("to_ids") is False
+            or attribute.get("deleted") is True
+            or not isinstance(attribute.get("value"), str)
+        ):
             continue
         value = attribute["value"]
         written = str(attribute.get("type", ""))
@@ -410,10 +453,14 @@ def _to_stix(indicators: list[Indicator], created: str) -> str:
     objects: list[Any] = []
     for source in sorted({indicator.source for indicator in indicators if indicator.source}):
         identity = f"identity--{uuid5(_NAMESPACE, source)}"
-        authors[source] = stix2.Identity(id=identity, created=created, modified=created, name=source, identity_class="organization")
+        authors[source] = stix2.Identity(
+            id=identity, created=created, modified=created, name=source, identity_class="organization"
+        )
         objects.append(authors[source])
     for indicator in indicators:
-        path = _STIX_TYPES.get(indicator.kind) or ("ipv6-addr:value" if ":" in indicator.value else "ipv4-addr:value")
+        path = _STIX_TYPES.get(indicator.kind) or (
+            "ipv6-addr:value" if ":" in indicator.value else "ipv4-addr:value"
+        )
         escaped = indicator.value.replace("\\", "\\\\").replace("'", "\\'")
         more: dict[str, Any] = {"created_by_ref": authors[indicator.source]} if indicator.source else {}
         if indicator.description:
@@ -427,7 +474,9 @@ def _to_stix(indicators: list[Indicator], created: str) -> str:
                 indicator_types=["malicious-activity"],
                 pattern=f"[{path} = '{escaped}']",
                 pattern_type="stix",
-                valid_from=f"{indicator.date[:10]}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d.*", indicator.date) else created,
+                valid_from=f"{indicator.date[:10]}T00:00:00Z"
+                if re.fullmatch(r"\d{4}-\d\d-\d\d.*", indicator.date)
+                else created,
                 **more,
             )
         )

@@ -26,7 +26,10 @@ _WHITE_RUN = 2000  # and is quadratic in runs of white space
 _SIGNATURES = 5
 _TIMEOUT = 5
 _TRACE = re.compile(r"authentication-results|received-spf|dkim-|arc-|x-|return-path|delivered-to|domainkey")
-_RECEIVED = re.compile(r"from\s+(?P<helo>\S+).{0,300}?\[(?:IPv6:)?(?P<ip>[0-9a-fA-F.:]{3,45})\].{0,300}?\bby\s+(?P<by>\S+)", re.DOTALL)
+_RECEIVED = re.compile(
+    r"from\s+(?P<helo>\S+).{0,300}?\[(?:IPv6:)?(?P<ip>[0-9a-fA-F.:]{3,45})\].{0,300}?\bby\s+(?P<by>\S+)",
+    re.DOTALL,
+)
 _OUTCOMES = {
     "pass": AuthOutcome.PASS,
     "fail": AuthOutcome.FAIL,
@@ -61,7 +64,10 @@ def authenticate(message: Message, options: MailOptions) -> MailAuthentication:
 
 def _better(asked: AuthCheck, told: AuthCheck) -> AuthCheck:
     """What was verified here, or what a trusted server saw where nothing could be verified."""
-    if told.outcome is not AuthOutcome.NOT_CHECKED and asked.outcome in {AuthOutcome.NOT_CHECKED, AuthOutcome.ERROR}:
+    if told.outcome is not AuthOutcome.NOT_CHECKED and asked.outcome in {
+        AuthOutcome.NOT_CHECKED,
+        AuthOutcome.ERROR,
+    }:
         return told
     return asked
 
@@ -93,7 +99,9 @@ def _from_headers(message: Message, trusted: frozenset[str], author: str) -> Mai
                     found.setdefault(method, []).append(check)
         elif started and not _TRACE.match(header.name):
             break
-    return MailAuthentication(**{method: _choose(found.get(method, [])) for method in ("spf", "dkim", "dmarc", "arc")})
+    return MailAuthentication(
+        **{method: _choose(found.get(method, [])) for method in ("spf", "dkim", "dmarc", "arc")}
+    )
 
 
 def _parse_results(raw: str, trusted: frozenset[str]) -> Any | None:
@@ -122,9 +130,16 @@ def _checks(header: Any, author: str) -> list[tuple[str, AuthCheck]]:
         domain = ""
         for entry in result.properties:
             name = f"{entry.type}.{entry.name}".lower()
-            if name in {"header.d", "header.from", "smtp.mailfrom"} or (name in {"header.i", "smtp.helo"} and not domain):
+            if name in {"header.d", "header.from", "smtp.mailfrom"} or (
+                name in {"header.i", "smtp.helo"} and not domain
+            ):
                 domain = str(entry.value).rpartition("@")[2].strip("<>\"' ").lower()
-        found.append((method, AuthCheck(outcome, domain, f"said by {header.authserv_id}", _aligned(domain, author), "header")))
+        found.append(
+            (
+                method,
+                AuthCheck(outcome, domain, f"said by {header.authserv_id}", _aligned(domain, author), "header"),
+            )
+        )
     return found
 
 
@@ -149,24 +164,30 @@ class _Lookups:
     failed: list[str] = field(default_factory=list)
 
     def text(self, name: bytes | str, timeout: int = _TIMEOUT) -> bytes | None:  # noqa: ARG002 - dkimpy passes it
-        """One TXT record, its strings joined, or None."""
+        """The first TXT record, its strings joined, or None."""
+        return next(iter(self.texts(name)), None)
+
+    def texts(self, name: bytes | str) -> list[bytes]:
+        """Every TXT record of *name*."""
         spelled = name.decode("ascii", "replace") if isinstance(name, bytes) else name
         try:
             records = self.resolver.lookup(spelled.strip("."), "TXT")
         except DnsUnreachable as error:
             self.failed.append(str(error))
-            return None
-        return next((b"".join(record) for record in records if isinstance(record, tuple) and _is_text(record)), None)
-
-
-def _is_text(record: tuple[Any, ...]) -> bool:
-    return all(isinstance(piece, bytes) for piece in record)
+            return []
+        return [
+            b"".join(piece for piece in record if isinstance(piece, bytes))
+            for record in records
+            if isinstance(record, tuple)
+        ]
 
 
 def _verify(message: Message, options: MailOptions, resolver: Resolver, author: str) -> MailAuthentication:
     spf = _spf(message, options, resolver, author)
     dkim = _dkim(message, resolver, author)
-    return MailAuthentication(spf=spf, dkim=dkim, dmarc=_dmarc(author, spf, dkim, resolver), arc=_arc(message, resolver))
+    return MailAuthentication(
+        spf=spf, dkim=dkim, dmarc=_dmarc(author, spf, dkim, resolver), arc=_arc(message, resolver)
+    )
 
 
 def _spf(message: Message, options: MailOptions, resolver: Resolver, author: str) -> AuthCheck:
@@ -197,10 +218,10 @@ def _spf(message: Message, options: MailOptions, resolver: Resolver, author: str
 
 
 def _query_class(spf: Any, resolver: Resolver) -> Any:
-    """pyspf's query, asking *resolver* instead of the system's servers."""
+    """Pyspf's query, asking *resolver* instead of the system's servers."""
 
     class Query(spf.query):  # type: ignore[misc] # pyspf has no types
-        def dns(self, name: str, qtype: str, cnames: object = None, ignore_void: bool = False) -> list[Any]:  # noqa: ARG002, FBT001, FBT002
+        def dns(self, name: str, qtype: str, cnames: object = None, ignore_void: bool = False) -> list[Any]:  # noqa: ARG002
             if qtype == "SPF":
                 return []
             try:
@@ -230,8 +251,12 @@ def _dkim(message: Message, resolver: Resolver, author: str) -> AuthCheck:
     if not signatures:
         return AuthCheck(AuthOutcome.NONE, author, "the message is not signed", source="verified")
     if not _canonical_in_time(message.raw):
-        return AuthCheck(detail="the message is too long, or has too much white space in a row, for its signature to be verified")
-    return _choose([_one_signature(message, number, resolver, author) for number in range(min(signatures, _SIGNATURES))])
+        return AuthCheck(
+            detail="the message is too long, or has too much white space in a row, for its signature to be verified"
+        )
+    return _choose(
+        [_one_signature(message, number, resolver, author) for number in range(min(signatures, _SIGNATURES))]
+    )
 
 
 def _one_signature(message: Message, number: int, resolver: Resolver, author: str) -> AuthCheck:
@@ -254,9 +279,17 @@ def _one_signature(message: Message, number: int, resolver: Resolver, author: st
     if lookups.failed:
         return AuthCheck(AuthOutcome.ERROR, domain, lookups.failed[0], source="verified")
     if not valid:
-        return AuthCheck(AuthOutcome.FAIL, domain, detail or "the signature does not match", _aligned(domain, author), "verified")
+        return AuthCheck(
+            AuthOutcome.FAIL,
+            domain,
+            detail or "the signature does not match",
+            _aligned(domain, author),
+            "verified",
+        )
     if b"l" in signed:
-        return AuthCheck(AuthOutcome.NEUTRAL, domain, "the signature covers only a part of the body", source="verified")
+        return AuthCheck(
+            AuthOutcome.NEUTRAL, domain, "the signature covers only a part of the body", source="verified"
+        )
     return AuthCheck(AuthOutcome.PASS, domain, "the signature matches", _aligned(domain, author), "verified")
 
 
@@ -272,7 +305,9 @@ def _arc(message: Message, resolver: Resolver) -> AuthCheck:
 
     def run() -> bool:
         nonlocal sealed
-        outcome, sets, _ = dkim.ARC(message.raw, logger=_SILENT, minkey=1024, timeout=_TIMEOUT).verify(dnsfunc=lookups.text)
+        outcome, sets, _ = dkim.ARC(message.raw, logger=_SILENT, minkey=1024, timeout=_TIMEOUT).verify(
+            dnsfunc=lookups.text
+        )
         sealed = sets[0].get("as-domain", b"").decode("ascii", "replace") if sets else ""
         return bool(outcome == dkim.CV_Pass)
 
@@ -280,7 +315,9 @@ def _arc(message: Message, resolver: Resolver) -> AuthCheck:
     if lookups.failed:
         return AuthCheck(AuthOutcome.ERROR, sealed, lookups.failed[0], source="verified")
     outcome = AuthOutcome.PASS if valid else AuthOutcome.FAIL
-    return AuthCheck(outcome, sealed, detail or ("the chain is whole" if valid else "the chain is broken"), source="verified")
+    return AuthCheck(
+        outcome, sealed, detail or ("the chain is whole" if valid else "the chain is broken"), source="verified"
+    )
 
 
 def _guarded(run: Callable[[], bool]) -> tuple[bool, str]:
@@ -292,7 +329,16 @@ def _guarded(run: Callable[[], bool]) -> tuple[bool, str]:
         return run(), ""
     except dkim.DKIMException as error:
         return False, _one_line(error)
-    except (InvalidTagValueList, binascii.Error, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (
+        InvalidTagValueList,
+        binascii.Error,
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         return False, f"the signature is malformed ({_one_line(error)})"
 
 
@@ -307,17 +353,19 @@ def _dmarc(author: str, spf: AuthCheck, dkim: AuthCheck, resolver: Resolver) -> 
     lookups = _Lookups(resolver)
     record = None
     for domain in dict.fromkeys((author, registered_domain(author))):
-        found = lookups.text(f"_dmarc.{domain}")
-        if found is not None and found.lower().startswith(b"v=dmarc1"):
-            record = found.decode("utf-8", "replace")
+        found = [text for text in lookups.texts(f"_dmarc.{domain}") if text.lower().startswith(b"v=dmarc1")]
+        if len(found) == 1:  # several are none, says RFC 7489, 6.6.3
+            record = found[0].decode("utf-8", "replace")
             break
     if lookups.failed:
         return AuthCheck(AuthOutcome.ERROR, author, lookups.failed[0], source="verified")
     if record is None:
         return AuthCheck(AuthOutcome.NONE, author, "the domain publishes no policy", source="verified")
-    tags = dict(
-        (name.strip().lower(), value.strip().lower()) for name, _, value in (tag.partition("=") for tag in record.split(";")) if value
-    )
+    tags = {
+        name.strip().lower(): value.strip().lower()
+        for name, _, value in (tag.partition("=") for tag in record.split(";"))
+        if value
+    }
     aligned = [
         check.outcome is AuthOutcome.PASS and _aligned(check.domain, author, strict=tags.get(tag, "r") == "s")
         for check, tag in ((dkim, "adkim"), (spf, "aspf"))

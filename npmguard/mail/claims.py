@@ -16,8 +16,39 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 _VIA = re.compile(r"[\s'\"]+(?:via|über|par|через)\s.*$", re.IGNORECASE)  # as mailing lists write themselves in
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
-_LOGO_WORDS = frozenset({"logo", "icon", "image", "wordmark", "mark", "brand", "header", "banner", "mascot", "ロゴ", "徽标", "logotipo"})
-_TOOL_WORDS = frozenset({"robot", "bot", "actions", "ci", "weekly", "digest", "meetup", "newsletter", "news", "daily", "user", "group"})
+_SPELLING = re.compile(r"[^\s<>()\[\],;:\"]+")
+_LOGO_WORDS = frozenset(
+    {
+        "logo",
+        "icon",
+        "image",
+        "wordmark",
+        "mark",
+        "brand",
+        "header",
+        "banner",
+        "mascot",
+        "ロゴ",
+        "徽标",
+        "logotipo",
+    }
+)
+_TOOL_WORDS = frozenset(
+    {
+        "robot",
+        "bot",
+        "actions",
+        "ci",
+        "weekly",
+        "digest",
+        "meetup",
+        "newsletter",
+        "news",
+        "daily",
+        "user",
+        "group",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +130,8 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
 
 def _display(display: str, brand: Brand) -> str:
     """``exact`` for the brand with nothing but role words, ``disguised`` for that in other letters, else ``partial``
-    where the name holds the brand's, or ``""``."""
+    where the name holds the brand's, or ``""``.
+    """
     plain = _VIA.sub("", strip_invisible(display))
     spaced = _CAMEL.sub(" ", plain)
     for text in dict.fromkeys((spaced, plain)):
@@ -111,18 +143,21 @@ def _display(display: str, brand: Brand) -> str:
         left = [word for word in _WORD.findall(rest) if not _is_role(word)]
         if left and not text.isascii():
             # the other words may be in another script: judge them as written
-            left = [word for word in _WORD.findall(_without_names(readable(text), brand) or rest) if not _is_role(word)]
+            left = [
+                word
+                for word in _WORD.findall(_without_names(readable(text), brand) or rest)
+                if not _is_role(word)
+            ]
         if not left and not (set(words) & _TOOL_WORDS):
             honest = _without_names(display.casefold(), brand) is not None
             honest = honest or _without_names(_CAMEL.sub(" ", display).casefold(), brand) is not None
             return "exact" if honest else "disguised"
-    words = [word for word in _WORD.findall(plain) if not word.isdecimal()]
-    labels = [label for label in brand.labels.distinctive if len(label) > 4]
-    rest = [word for word in words if not any(look(word) == look(label) for label in labels)]
-    if len(rest) < len(words) and all(readable(word) in role_words() for word in rest):
+    shown_words: list[str] = [word for word in _WORD.findall(plain) if not word.isdecimal()]
+    looks = {look(label) for label in brand.labels.distinctive if len(label) > 4}
+    others = [word for word in shown_words if look(word) not in looks]
+    if len(others) < len(shown_words) and all(readable(word) in role_words() for word in others):
         return "disguised"
-    joined = "".join(words).lower()
-    if len(words) == 1 and _made_of_brand(joined, brand):
+    if len(shown_words) == 1 and _made_of_brand(shown_words[0].lower(), brand):
         return "exact"
     return "partial" if _without_names(latin(spaced), brand) is not None else ""
 
@@ -169,7 +204,9 @@ def _made_of_brand(text: str, brand: Brand) -> bool:
 
 def _address_in(display: str, brand: Brand) -> bool:
     shown = latin(display)
-    return any(owner(found, brand) is Owner.BRAND for found in _DOMAIN.findall(shown) if "." in found and "@" in shown)
+    return any(
+        owner(found, brand) is Owner.BRAND for found in _DOMAIN.findall(shown) if "." in found and "@" in shown
+    )
 
 
 def _is_logo(alt: str, brand: Brand) -> bool:
@@ -182,8 +219,8 @@ def _disguised(text: str, brand: Brand) -> str | None:
     if text.isascii():
         return None
     names = {latin(label) for label in (*brand.labels.distinctive, *brand.labels.plain)}
-    for word in re.findall(r"[^\s<>()\[\],;:\"]+", text):
-        bare = word.strip(".!?'-")
+    for match in _SPELLING.finditer(text):
+        bare = match[0].strip(".!?'-")
         if not bare.isascii() and latin(bare) in names and re.search(r"[^\W\d_]", bare):
             return bare
     return None

@@ -16,16 +16,30 @@ from npmguard import __version__
 from npmguard.config import Config, FailOn, load_config
 from npmguard.errors import UsageError
 from npmguard.intel.indicators import Format, format_indicators, load_indicators
-from npmguard.model import Lockfile, Maintainer, MailReport, MailVerdict
+from npmguard.model import Lockfile, MailReport, MailVerdict, Maintainer
 
 OK, FLAGGED, INCOMPLETE = 0, 1, 3
 
 #: Reads a lockfile: :mod:`npmguard.lockfile`'s reader, handed in because mail does not import it.
 LockReader = Callable[[Path], Lockfile]
 #: Package names -> their maintainers, and why a name has none: the registry client's, handed in likewise.
-MaintainerSource = Callable[[tuple[str, ...], Config], tuple[Mapping[str, tuple[Maintainer, ...]], Mapping[str, str]]]
+MaintainerSource = Callable[
+    [tuple[str, ...], Config], tuple[Mapping[str, tuple[Maintainer, ...]], Mapping[str, str]]
+]
 
-_NEEDED = ("authres", "confusable_homoglyphs", "dkim", "dns", "PIL", "rapidfuzz", "selectolax", "spf", "stix2", "tldextract", "zxingcpp")
+_NEEDED = (
+    "authres",
+    "confusable_homoglyphs",
+    "dkim",
+    "dns",
+    "PIL",
+    "rapidfuzz",
+    "selectolax",
+    "spf",
+    "stix2",
+    "tldextract",
+    "zxingcpp",
+)
 
 
 class MailFormat(StrEnum):
@@ -52,35 +66,70 @@ class IndicatorFormat(StrEnum):
     MISP = "misp"
 
 
-Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE…", help="Messages (.eml), or - for standard input.", show_default=False)]
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FILE…", help="Messages (.eml), or - for standard input.", show_default=False),
+]
 MboxOption = Annotated[list[Path] | None, typer.Option("--mbox", help="Judge every message of this mbox.")]
-MaildirOption = Annotated[list[Path] | None, typer.Option("--maildir", help="Judge every message of this maildir.")]
-HeaderOption = Annotated[bool, typer.Option("--header", help="Filter: print the message with an X-NpmGuard-Verdict header.")]
+MaildirOption = Annotated[
+    list[Path] | None, typer.Option("--maildir", help="Judge every message of this maildir.")
+]
+HeaderOption = Annotated[
+    bool, typer.Option("--header", help="Filter: print the message with an X-NpmGuard-Verdict header.")
+]
 FailOnOption = Annotated[MailFailOn | None, typer.Option("--fail-on", help="Lowest verdict that exits with 1.")]
 FormatOption = Annotated[MailFormat, typer.Option("--format", "-f", help="How to write the report.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")]
-OnlineOption = Annotated[bool, typer.Option("--online", help="Ask DNS (SPF, DKIM, DMARC, ARC) and RDAP (age of domains).")]
-DnsOption = Annotated[str | None, typer.Option("--dns-server", metavar="ADDRESS[:PORT]", help="Ask this DNS server.")]
+OnlineOption = Annotated[
+    bool, typer.Option("--online", help="Ask DNS (SPF, DKIM, DMARC, ARC) and RDAP (age of domains).")
+]
+DnsOption = Annotated[
+    str | None, typer.Option("--dns-server", metavar="ADDRESS[:PORT]", help="Ask this DNS server.")
+]
 RdapOption = Annotated[str | None, typer.Option("--rdap-bootstrap", metavar="URL", help="Instead of IANA's.")]
 AuthservOption = Annotated[
-    list[str] | None, typer.Option("--authserv-id", help="Believe Authentication-Results that this server wrote.")
+    list[str] | None,
+    typer.Option("--authserv-id", help="Believe Authentication-Results that this server wrote."),
 ]
-OwnDomainOption = Annotated[list[str] | None, typer.Option("--own-domain", help="A domain of yours: links to it lead nowhere else.")]
-ClientIpOption = Annotated[str | None, typer.Option("--client-ip", help="Address of the server that sent it, for SPF.")]
+OwnDomainOption = Annotated[
+    list[str] | None, typer.Option("--own-domain", help="A domain of yours: links to it lead nowhere else.")
+]
+ClientIpOption = Annotated[
+    str | None, typer.Option("--client-ip", help="Address of the server that sent it, for SPF.")
+]
 HeloOption = Annotated[str | None, typer.Option("--helo", help="What that server called itself.")]
 MailFromOption = Annotated[str | None, typer.Option("--mail-from", help="The envelope's sender.")]
-IndicatorsOption = Annotated[list[Path] | None, typer.Option("--indicators", help="Domains of known campaigns: plain, CSV, STIX 2.1, MISP.")]
-WriteIndicatorsOption = Annotated[Path | None, typer.Option("--write-indicators", help="Write found lookalike domains to this file.")]
-IndicatorFormatOption = Annotated[IndicatorFormat, typer.Option("--indicator-format", help="How to write them.")]
-LockOption = Annotated[Path | None, typer.Option("--lock", help="Say which packages of this lockfile the addressee can publish.")]
-PackumentsOption = Annotated[Path | None, typer.Option("--packuments", help="Take maintainers from packuments in this folder.")]
-MaintainerOption = Annotated[list[str] | None, typer.Option("--maintainer", help="Registry user name of the addressee.")]
-WatchListOption = Annotated[Path | None, typer.Option("--watch-list", help="Write the packages to watch to this file.")]
+IndicatorsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--indicators", help="Domains of known campaigns: plain, CSV, STIX 2.1, MISP."),
+]
+WriteIndicatorsOption = Annotated[
+    Path | None, typer.Option("--write-indicators", help="Write found lookalike domains to this file.")
+]
+IndicatorFormatOption = Annotated[
+    IndicatorFormat, typer.Option("--indicator-format", help="How to write them.")
+]
+LockOption = Annotated[
+    Path | None, typer.Option("--lock", help="Say which packages of this lockfile the addressee can publish.")
+]
+PackumentsOption = Annotated[
+    Path | None, typer.Option("--packuments", help="Take maintainers from packuments in this folder.")
+]
+MaintainerOption = Annotated[
+    list[str] | None, typer.Option("--maintainer", help="Registry user name of the addressee.")
+]
+WatchListOption = Annotated[
+    Path | None, typer.Option("--watch-list", help="Write the packages to watch to this file.")
+]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings; default: npmguard.toml here.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show unrelated messages and all evidence, too.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show unrelated messages and all evidence, too.")
+]
 
 
-def register(app: typer.Typer, *, read_lock: LockReader | None = None, maintainers: MaintainerSource | None = None) -> None:
+def register(
+    app: typer.Typer, *, read_lock: LockReader | None = None, maintainers: MaintainerSource | None = None
+) -> None:
     """Add the ``mail`` command to *app*; *read_lock* and *maintainers* serve ``--lock``."""
 
     @app.command(name="mail")
@@ -129,7 +178,9 @@ def register(app: typer.Typer, *, read_lock: LockReader | None = None, maintaine
             raise typer.Exit(_filter(given, judge, fail_on))
         reports = judge.all(given.messages(settings))
         if lock is not None:
-            reports = _watched(reports, lock, packuments, tuple(maintainer or ()), settings, read_lock, maintainers)
+            reports = _watched(
+                reports, lock, packuments, tuple(maintainer or ()), settings, read_lock, maintainers
+            )
         _write(reports, format_, output, verbose=verbose)
         _write_findings(reports, write_indicators, indicator_format.value, watch_list)
         raise typer.Exit(exit_code(reports, fail_on.value if fail_on else settings.fail_on))
@@ -143,7 +194,9 @@ def require_libraries() -> None:
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"`npmguard mail` needs libraries that are not installed ({', '.join(missing)}); run: pip install 'npmguard[mail]'")
+        raise UsageError(
+            f"`npmguard mail` needs libraries that are not installed ({', '.join(missing)}); run: pip install 'npmguard[mail]'"
+        )
 
 
 def exit_code(reports: Iterable[MailReport], fail_on: FailOn) -> int:
@@ -164,7 +217,9 @@ class _Given:
 
     def __init__(self, files: tuple[Path, ...], mboxes: tuple[Path, ...], maildirs: tuple[Path, ...]) -> None:
         if not files and not mboxes and not maildirs:
-            raise UsageError("no message given; name a file, - for standard input, --mbox FILE or --maildir FOLDER")
+            raise UsageError(
+                "no message given; name a file, - for standard input, --mbox FILE or --maildir FOLDER"
+            )
         self.files = files
         self.mboxes = mboxes
         self.maildirs = maildirs
@@ -205,7 +260,11 @@ class Judge:
             raise UsageError("--dns-server and --rdap-bootstrap need --online: nothing is asked without it")
         folder = settings.cache.path / "rdap" if settings.cache.enabled else None
         self.rdap = RdapClient(folder, rdap_bootstrap or BOOTSTRAP) if online else None
-        known = [indicator for path in indicators for indicator in load_indicators(path, settings.limits.indicator_bytes)]
+        known = [
+            indicator
+            for path in indicators
+            for indicator in load_indicators(path, settings.limits.indicator_bytes)
+        ]
         self.options = MailOptions(
             own_domains=frozenset(domain.lower().strip(".") for domain in own_domains),
             authserv_ids=frozenset(name.lower() for name in authserv_ids),
@@ -271,12 +330,18 @@ def _watched(
         known, problems = source(asked, settings)
     else:
         raise UsageError("--lock needs to know who maintains the packages; give --packuments FOLDER")
-    unknown = ()
+    unknown: tuple[str, ...] = ()
     if problems:
         first = min(problems)
-        unknown = (f"the maintainers of {len(problems)} of {len(asked)} locked packages are not known ({first}: {problems[first]})",)
+        unknown = (
+            f"the maintainers of {len(problems)} of {len(asked)} locked packages are not known ({first}: {problems[first]})",
+        )
     return tuple(
-        replace(report, watch=watch_list(_addressees(report), names, locked, known), incomplete=(*report.incomplete, *unknown))
+        replace(
+            report,
+            watch=watch_list(_addressees(report), names, locked, known),
+            incomplete=(*report.incomplete, *unknown),
+        )
         if report.verdict in {MailVerdict.PHISHING, MailVerdict.SUSPICIOUS}
         else report
         for report in reports
@@ -298,7 +363,9 @@ def _write(reports: tuple[MailReport, ...], form: MailFormat, output: Path | Non
     _put(content, output)
 
 
-def _write_findings(reports: tuple[MailReport, ...], indicators: Path | None, form: Format, watch: Path | None) -> None:
+def _write_findings(
+    reports: tuple[MailReport, ...], indicators: Path | None, form: Format, watch: Path | None
+) -> None:
     from npmguard.mail.findings import found_indicators  # noqa: PLC0415 - this command only
     from npmguard.mail.watch import format_watch_list  # noqa: PLC0415
 

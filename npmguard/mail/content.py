@@ -135,7 +135,9 @@ class _Gatherer:
         elif kind.startswith("image/"):
             content, cut = decode_part(self.message, part, _IMAGE_BYTES)
             if cut:
-                self.problems.append(f"the image {name or part.path} is longer than {_IMAGE_BYTES} bytes and was not searched")
+                self.problems.append(
+                    f"the image {name or part.path} is longer than {_IMAGE_BYTES} bytes and was not searched"
+                )
             else:
                 self.image(content)
         elif kind == "application/pdf" or name.lower().endswith(".pdf"):

@@ -143,10 +143,14 @@ def load_phrases() -> tuple[PhraseSet, ...]:
         missing = [language for language in LANGUAGES if language not in phrases.languages]
         unknown = [language for language in phrases.languages if language not in LANGUAGES]
         if missing or unknown:
-            raise RuleError(f"phrases/{phrases.id}.yaml: languages must be {', '.join(LANGUAGES)}; see {missing + unknown}")
+            raise RuleError(
+                f"phrases/{phrases.id}.yaml: languages must be {', '.join(LANGUAGES)}; see {missing + unknown}"
+            )
         for language, entry in phrases.languages.items():
             if not entry.examples.match or not entry.examples.no_match:
-                raise RuleError(f"phrases/{phrases.id}.yaml: {language} has examples on one side only; add the other")
+                raise RuleError(
+                    f"phrases/{phrases.id}.yaml: {language} has examples on one side only; add the other"
+                )
     return sets
 
 

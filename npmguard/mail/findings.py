@@ -21,7 +21,9 @@ def found_indicators(reports: Iterable[MailReport]) -> tuple[Indicator, ...]:
     is the indicator.
     """
     found = {
-        make_indicator(IndicatorKind.DOMAIN, _name(like), _SOURCE, description=f"passes for {like.imitates} ({like.kind})")
+        make_indicator(
+            IndicatorKind.DOMAIN, _name(like), _SOURCE, description=f"passes for {like.imitates} ({like.kind})"
+        )
         for report in _all(reports)
         if report.verdict is MailVerdict.PHISHING
         for like in report.lookalikes
@@ -37,11 +39,17 @@ def _all(reports: Iterable[MailReport]) -> Iterator[MailReport]:
 
 
 def _name(like: Lookalike) -> str:
-    of_the_name = like.kind in _OF_THE_NAME and like.reason.startswith(like.domain) and not split_host(like.host).private
+    of_the_name = (
+        like.kind in _OF_THE_NAME and like.reason.startswith(like.domain) and not split_host(like.host).private
+    )
     return like.domain if of_the_name else like.host
 
 
 def _usable(like: Lookalike) -> bool:
     hosts = load_hosts()
     name = _name(like)
-    return "." in name and not owned_by(name) and not covers(hosts.trackers | hosts.shorteners | hosts.neutral | hosts.freemail, name)
+    return (
+        "." in name
+        and not owned_by(name)
+        and not covers(hosts.trackers | hosts.shorteners | hosts.neutral | hosts.freemail, name)
+    )

@@ -29,7 +29,7 @@ def mark(raw: bytes, report: MailReport) -> bytes:
         dropping = _OURS.match(line) is not None
         if not dropping:
             kept.append(line)
-    field = f"{NAME}: {report.verdict}; reason=\"{_quoted(report.reason)}\"".encode("ascii", "replace") + ending
+    field = f'{NAME}: {report.verdict}; reason="{_quoted(report.reason)}"'.encode("ascii", "replace") + ending
     return b"".join([*first, field, *kept, body])
 
 

@@ -19,12 +19,71 @@ LinkKind = Literal["anchor", "form", "refresh", "frame", "text", "qr", "pdf", "s
 
 _SKIP = frozenset({"script", "style", "head", "title", "noscript", "template", "object", "svg-style"})
 _INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark o:p q s samp small span strike strong"
-    " sub sup tt u var wbr".split()
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "o:p",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+    ]
 )
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NEVER_DEEP = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option html body head".split()
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "dt",
+        "dd",
+        "option",
+        "html",
+        "body",
+        "head",
+    ]
 )
 _HIDING = re.compile(
     r"display:none|visibility:hidden|mso-hide:all|font-size:(?:0|1)(?:\.\d+)?(?:px|pt|em|%|;|!|$)|font-size:0"
@@ -39,7 +98,13 @@ _SCRIPT_TARGET = re.compile(
     r"""(?:location(?:\.href)?\s*=|location\.(?:assign|replace)\s*\(|window\.open\s*\(|\.action\s*=|fetch\s*\(|XMLHttpRequest\b"""
     r"""[^;]{0,200}\.open\s*\([^,]{1,20},)\s*["'`]([^"'`\s]{4,2000})["'`]"""
 )
-_NAMED_COLOURS = {"white": "ffffff", "#fff": "ffffff", "#ffffff": "ffffff", "rgb(255,255,255)": "ffffff", "black": "000000"}
+_NAMED_COLOURS = {
+    "white": "ffffff",
+    "#fff": "ffffff",
+    "#ffffff": "ffffff",
+    "rgb(255,255,255)": "ffffff",
+    "black": "000000",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +213,8 @@ class _Walk:
         self.pending_hidden = False
 
     def run(self, root: LexborNode) -> None:
-        for style in root.css("style"):
-            self.read_style(style.text(deep=True)[:_STYLE_CAP])
+        for sheet in root.css("style"):
+            self.read_style(sheet.text(deep=True)[:_STYLE_CAP])
         # entries: (node, hidden, background) to open, or (callback text) to close
         stack: list[tuple[LexborNode | None, bool, str, str]] = [(root, False, "ffffff", "")]
         count = 0
@@ -186,7 +251,20 @@ class _Walk:
                 closing.append(("a", node, self.anchor, inner_hidden))
                 self.anchor = []
                 stack.append((None, hidden, background, "a"))
-            elif block and tag in {"p", "div", "td", "tr", "li", "h1", "h2", "h3", "h4", "table", "blockquote", "button"}:
+            elif block and tag in {
+                "p",
+                "div",
+                "td",
+                "tr",
+                "li",
+                "h1",
+                "h2",
+                "h3",
+                "h4",
+                "table",
+                "blockquote",
+                "button",
+            }:
                 stack.append((None, inner_hidden, background, "block"))
             child = node.child
             if child is not None:
@@ -258,7 +336,9 @@ class _Walk:
                 self.link("script", match[1])
         if "onclick" in attributes or "onload" in attributes:
             self.scripts += 1
-            for match in _SCRIPT_TARGET.finditer(((attributes.get("onclick") or "") + (attributes.get("onload") or ""))[:8192]):
+            for match in _SCRIPT_TARGET.finditer(
+                ((attributes.get("onclick") or "") + (attributes.get("onload") or ""))[:8192]
+            ):
                 self.link("script", match[1])
 
     def add_text(self, text: str, *, hidden: bool) -> None:

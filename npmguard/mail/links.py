@@ -22,7 +22,9 @@ _BARE = re.compile(
 )
 _SCHEME = re.compile(r"([a-z][a-z0-9+.\-]{1,20}):", re.IGNORECASE)
 _HOST = re.compile(r"[^\s/?#@:\[\]]{1,255}")
-_NUMERIC_HOST = re.compile(r"0x[0-9a-f]+|\d+|(?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+)){1,3}|\[[0-9a-f:.]+\]", re.IGNORECASE)
+_NUMERIC_HOST = re.compile(
+    r"0x[0-9a-f]+|\d+|(?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+)){1,3}|\[[0-9a-f:.]+\]", re.IGNORECASE
+)
 _PROOFPOINT_3 = re.compile(r"/v3/__(.+?)__;")
 _ABSOLUTE = re.compile(r"(?:https?:)?[/\\]{2}", re.IGNORECASE)
 
@@ -142,7 +144,11 @@ def _split_authority(rest: str) -> tuple[str, str, str]:
 
 def _trim(url: str) -> str:
     cut = _EAST_ASIAN.search(url)
-    if cut and not (cut[0] in "\u3002\uff0e\uff61" and url[cut.end() : cut.end() + 1].isascii() and url[cut.end() : cut.end() + 1].isalnum()):
+    if cut and not (
+        cut[0] in "\u3002\uff0e\uff61"
+        and url[cut.end() : cut.end() + 1].isascii()
+        and url[cut.end() : cut.end() + 1].isalnum()
+    ):
         url = url[: cut.start()]
     url = url.rstrip(".,;:!?'\"*_>]}|\u00bb\u201d\u2019\u2026")
     while url.endswith(")") and url.count("(") < url.count(")"):
@@ -171,7 +177,11 @@ def _spelled(redirector: Redirector, url: Url) -> str:
     """The target that a redirector's link spells, or an empty string."""
     if redirector.form == "dashes":
         label = url.host[: -len(redirector.host) - 1]
-        return f"https://{label.replace('--', chr(0)).replace('-', '.').replace(chr(0), '-')}{url.path}" if label else ""
+        return (
+            f"https://{label.replace('--', chr(0)).replace('-', '.').replace(chr(0), '-')}{url.path}"
+            if label
+            else ""
+        )
     if redirector.form == "path":
         rest = url.path[len(redirector.path) :]
         return f"https://{rest.removeprefix('s/')}"

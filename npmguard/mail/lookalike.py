@@ -147,14 +147,20 @@ def lookalikes(host: str) -> tuple[Lookalike, ...]:
 def _extractor() -> TLDExtract:
     from tldextract import TLDExtract  # noqa: PLC0415 - loads the public-suffix list
 
-    return TLDExtract(suffix_list_urls=(), cache_dir=None, fallback_to_snapshot=True, include_psl_private_domains=True)
+    return TLDExtract(
+        suffix_list_urls=(), cache_dir=None, fallback_to_snapshot=True, include_psl_private_domains=True
+    )
 
 
 def _judge(parts: HostName, brand: Brand) -> Lookalike | None:
     """The strongest likeness of one host to one brand."""
     best: Lookalike | None = None
     for kind, imitates, strong, reason in _likenesses(parts, brand):
-        if best is None or (strong and not best.strong) or (strong == best.strong and best.kind == "typo" != kind):
+        if (
+            best is None
+            or (strong and not best.strong)
+            or (strong == best.strong and best.kind == "typo" != kind)
+        ):
             best = Lookalike(parts.host, parts.registered, brand.id, kind, imitates, strong, reason)
     return best
 
@@ -166,21 +172,32 @@ def _likenesses(parts: HostName, brand: Brand) -> list[tuple[str, str, bool, str
     for entry in brand.domains:
         embedded = _embedded(parts, entry.domain)
         if embedded:
-            found.append(("embedded", entry.domain, True, f"{parts.host} writes {entry.domain} into the name of {parts.registered}"))
+            found.append(
+                (
+                    "embedded",
+                    entry.domain,
+                    True,
+                    f"{parts.host} writes {entry.domain} into the name of {parts.registered}",
+                )
+            )
             break
     labels = [(label, True) for label in (*brand.labels.distinctive, *brand.also_imitated)]
     labels += [(label, False) for label in brand.labels.plain]
     exclusive = brand.labels.exclusive
     suffixes = {split_host(entry.domain).suffix for entry in brand.domains}
     for label, distinctive in labels:
-        found += _registered_likeness(parts, label, main, suffixes, distinctive=distinctive, exclusive=label in exclusive)
+        found += _registered_likeness(
+            parts, label, main, suffixes, distinctive=distinctive, exclusive=label in exclusive
+        )
         for part in parts.labels:
             if part == label or (look(part) == look(label) and distinctive):
                 strong = distinctive and (not brand.self_hosted) and label not in {"pypi", "nuget", "rubygems"}
                 strong = strong or (part != label and not part.isascii())
                 found.append(("subdomain", main, strong, f"{part} is only a subdomain of {parts.registered}"))
             else:
-                likeness = _combination(part, label, main, whole, distinctive=distinctive, exclusive=label in exclusive)
+                likeness = _combination(
+                    part, label, main, whole, distinctive=distinctive, exclusive=label in exclusive
+                )
                 if likeness and likeness[2]:
                     found.append(likeness)
     return found
@@ -195,15 +212,26 @@ def _registered_likeness(
     if name == label:
         if parts.private:
             return [("subdomain", main, False, f"{parts.registered} is a page under {parts.suffix}")]
-        return [("other-tld", main, distinctive, f"{parts.registered} is {label} under another top-level domain than {main}")]
+        return [
+            (
+                "other-tld",
+                main,
+                distinctive,
+                f"{parts.registered} is {label} under another top-level domain than {main}",
+            )
+        ]
     seen, wanted = look(name), look(label)
     if seen == wanted:
         kind = "punycode" if parts.punycode else "homoglyph"
         shown = f" ({name})" if parts.punycode else ""
-        strong = not name.isascii() or (distinctive and not parts.private and (len(label) >= _TYPO_LENGTH or parts.suffix in suffixes))
+        strong = not name.isascii() or (
+            distinctive and not parts.private and (len(label) >= _TYPO_LENGTH or parts.suffix in suffixes)
+        )
         return [(kind, main, strong, f"{parts.registered}{shown} looks like {label} and is spelled otherwise")]
     distance = OSA.distance(seen, wanted, score_cutoff=2)
-    combination = _combination(name, label, main, parts.registered, distinctive=distinctive, exclusive=exclusive)
+    combination = _combination(
+        name, label, main, parts.registered, distinctive=distinctive, exclusive=exclusive
+    )
     if combination and (distance > 1 or combination[2]):
         return [combination]
     same_suffix = parts.suffix in suffixes
@@ -217,7 +245,9 @@ def _registered_likeness(
     return []
 
 
-def _combination(name: str, label: str, main: str, whole: str, *, distinctive: bool, exclusive: bool) -> tuple[str, str, bool, str] | None:
+def _combination(
+    name: str, label: str, main: str, whole: str, *, distinctive: bool, exclusive: bool
+) -> tuple[str, str, bool, str] | None:
     """A label made of the brand and more: ``npm-security``, ``githublogin``."""
     from rapidfuzz.distance import OSA  # noqa: PLC0415 - only mail needs it
 
@@ -234,7 +264,11 @@ def _combination(name: str, label: str, main: str, whole: str, *, distinctive: b
                 continue
             others = tokens[:at] + tokens[at + len(label_tokens) :]
             # what is spelled otherwise than the brand hides, so it needs no word of a lure
-            strong = exclusive or all(_is_lure(other, lures) for other in others) or (distinctive and any(_is_lure(o, lures) for o in others))
+            strong = (
+                exclusive
+                or all(_is_lure(other, lures) for other in others)
+                or (distinctive and any(_is_lure(o, lures) for o in others))
+            )
             strong = strong or (distinctive and window != label_tokens and not "".join(window).isascii())
             return "combination", main, strong, f"{whole} adds {', '.join(others)} to {label}"
     text = look(name)
@@ -242,7 +276,12 @@ def _combination(name: str, label: str, main: str, whole: str, *, distinctive: b
         before, _, after = text.partition(wanted)
         looks = _lure_looks()
         if all(not rest or _made_of(rest, looks) for rest in (before, after)):
-            return "combination", main, True, f"{whole} adds {before}{' and ' if before and after else ''}{after} to {label}"
+            return (
+                "combination",
+                main,
+                True,
+                f"{whole} adds {before}{' and ' if before and after else ''}{after} to {label}",
+            )
         if distinctive and len(label) > _TYPO_LENGTH:
             return "combination", main, False, f"{whole} holds the name {label}"
     return None

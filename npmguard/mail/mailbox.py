@@ -21,7 +21,9 @@ def read_file(path: Path, limit: int | None = None) -> bytes:
         with path.open("rb") as file:
             return file.read() if limit is None else file.read(limit + 1)
     except OSError as error:
-        raise MailboxError(f"{path}: cannot be read: {error.strerror}; give a message, or --mbox or --maildir") from error
+        raise MailboxError(
+            f"{path}: cannot be read: {error.strerror}; give a message, or --mbox or --maildir"
+        ) from error
 
 
 def read_stdin(limit: int | None = None) -> bytes:
@@ -48,7 +50,9 @@ def read_mbox(path: Path, limit: int) -> Iterator[tuple[str, bytes]]:
                     number += 1
                     lines, size = [], 0
                 elif not number and line.strip():
-                    raise MailboxError(f"{path}: does not begin with a From line, so it is no mbox; give single messages as FILE")
+                    raise MailboxError(
+                        f"{path}: does not begin with a From line, so it is no mbox; give single messages as FILE"
+                    )
                 elif size <= limit:
                     quoted = line.startswith(b">") and line.lstrip(b">").startswith(b"From ")
                     lines.append(line[1:] if quoted else line)
@@ -68,7 +72,9 @@ def read_maildir(path: Path, limit: int) -> Iterator[tuple[str, bytes]]:
     """
     folders = [path / "cur", path / "new"]
     if not any(folder.is_dir() for folder in folders):
-        raise MailboxError(f"{path}: has neither cur nor new, so it is no maildir; give the folder that holds them")
+        raise MailboxError(
+            f"{path}: has neither cur nor new, so it is no maildir; give the folder that holds them"
+        )
     for folder in folders:
         try:
             entries = sorted(entry for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []

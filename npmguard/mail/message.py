@@ -22,8 +22,12 @@ _ADDRESS_COUNT = 500
 _DELIMITER_CANDIDATES = 20_000
 _ENCODED_WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?([^? ]*(?: [^?]*)?)\?=")
 _BETWEEN_WORDS = re.compile(r"(=\?[!-<>@-~]{1,60}\?[bBqQ]\?[^?]*\?=)[ \t\r\n]+(?==\?)")
-_PARAMETER = re.compile(r""";[ \t\r\n]*([^\s=;"]{1,80}?)[ \t\r\n]*=[ \t\r\n]*("(?:[^"\\]|\\.)*"?|[^;\s]*)""", re.DOTALL)
-_NOT_BASE64 = bytes(byte for byte in range(256) if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/=")
+_PARAMETER = re.compile(
+    r""";[ \t\r\n]*([^\s=;"]{1,80}?)[ \t\r\n]*=[ \t\r\n]*("(?:[^"\\]|\\.)*"?|[^;\s]*)""", re.DOTALL
+)
+_NOT_BASE64 = bytes(
+    byte for byte in range(256) if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/="
+)
 _CHARSETS = re.compile(
     r"utf[-_]?(7|8|8[-_]sig|16|16[-_][bl]e|32|32[-_][bl]e)|ascii|iso8859[-_]\d+|cp\d+|gb2312|gbk|gb18030|big5"
     r"|big5hkscs|shift_jis\w*|euc_\w+|iso2022_\w+|koi8[-_]\w|hz|johab|mac[-_]\w+|tis[-_]620|ptcp154|kz1048"
@@ -339,7 +343,11 @@ class _Reader:
         if content_type in _UNREADABLE_TYPES and "signed-data" not in parameters.get("smime-type", ""):
             self.problem(f"part {path} is {_UNREADABLE_TYPES[content_type]}, which cannot be read")
         boundary = parameters.get("boundary", "")
-        if content_type.startswith("multipart/") and boundary and self.multipart(boundary, start, end, path, depth):
+        if (
+            content_type.startswith("multipart/")
+            and boundary
+            and self.multipart(boundary, start, end, path, depth)
+        ):
             return
         if content_type in {"message/rfc822", "message/global"} or filename.lower().endswith(".eml"):
             self.attach(start, end, encoding, path)
@@ -404,7 +412,9 @@ class _Reader:
         if len(self.parts) + len(self.nested) >= self.limits.mail_parts:
             self.problem(f"more than {self.limits.mail_parts} parts; the rest was not read")
             return
-        content, cut = decode_transfer(self.raw, start, end, encoding, max(0, self.limits.mail_attached_bytes - self.nested_bytes))
+        content, cut = decode_transfer(
+            self.raw, start, end, encoding, max(0, self.limits.mail_attached_bytes - self.nested_bytes)
+        )
         if cut:
             self.problem(f"the message attached as part {path} was not read to its end")
         self.nested_bytes += len(content)
@@ -461,7 +471,9 @@ def _parse_type(raw: str) -> tuple[str, dict[str, str]]:
         else:
             extended = name.endswith("*")
             number = index.rstrip("*")
-            pieces.setdefault(base, []).append((int(number) if number.isdecimal() and len(number) < 5 else 0, text, extended))
+            pieces.setdefault(base, []).append(
+                (int(number) if number.isdecimal() and len(number) < 5 else 0, text, extended)
+            )
     for base, found in pieces.items():
         joined = "".join(text for _, text, _ in sorted(found, key=lambda piece: piece[0]))
         if any(extended for _, _, extended in found):
@@ -473,5 +485,7 @@ def _parse_type(raw: str) -> tuple[str, dict[str, str]]:
 
 
 def _percent_decode(text: str, charset: str) -> str:
-    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode("utf-8", "replace"))
+    raw = re.sub(
+        rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode("utf-8", "replace")
+    )
     return decode_charset(raw, charset)

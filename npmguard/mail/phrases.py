@@ -74,7 +74,12 @@ def _roles() -> frozenset[str]:
 @cache
 def _compiled(kinds: tuple[PhraseKind, ...]) -> tuple[tuple[str, re2._Regexp], ...]:
     return tuple(
-        (entry.id, _compile([pattern for language in entry.languages.values() for pattern in language.patterns], entry.id))
+        (
+            entry.id,
+            _compile(
+                [pattern for language in entry.languages.values() for pattern in language.patterns], entry.id
+            ),
+        )
         for entry in load_phrases()
         if entry.kind in kinds and entry.kind not in {"voice", "roles"}
     )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 _IMAGE_PIXELS = 16_000_000  # decoded at once
-_SEARCHED_PIXELS = 4_000_000  # a larger picture is made smaller first: a code that a phone can read is large in it
+_SEARCHED_PIXELS = (
+    4_000_000  # a larger picture is made smaller first: a code that a phone can read is large in it
+)
 
 
 def read_codes(content: bytes, pixels: int) -> tuple[tuple[str, ...], int, str | None]:
@@ -38,7 +40,17 @@ def read_codes(content: bytes, pixels: int) -> tuple[tuple[str, ...], int, str |
                 factor = math.isqrt(max(0, size - 1) // _SEARCHED_PIXELS) + 1
                 smaller = image.reduce(factor) if factor > 1 and image.mode in {"L", "RGB", "RGBA"} else image
                 return _decode(_grey(smaller)), size, None
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError, KeyError, TypeError, Image.DecompressionBombError):
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        struct.error,
+        EOFError,
+        IndexError,
+        KeyError,
+        TypeError,
+        Image.DecompressionBombError,
+    ):
         # Pillow's plugins let any of these escape from damaged images, which no client shows either
         return (), 0, None
 

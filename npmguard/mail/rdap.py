@@ -49,7 +49,9 @@ class RdapClient:
     An unanswered question is a :class:`~npmguard.mail.options.DomainAge` with a ``problem``, never an error.
     """
 
-    def __init__(self, folder: Path | None, bootstrap: str = BOOTSTRAP, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path | None, bootstrap: str = BOOTSTRAP, clock: Callable[[], float] = time.time
+    ) -> None:
         self._folder = folder
         self._bootstrap = bootstrap
         self._clock = clock
@@ -137,7 +139,10 @@ class RdapClient:
         host = urlsplit(url).hostname or "RDAP"
         try:
             with self._session.get(
-                url, timeout=_TIMEOUT, stream=True, headers={"Accept": "application/rdap+json, application/json"}
+                url,
+                timeout=_TIMEOUT,
+                stream=True,
+                headers={"Accept": "application/rdap+json, application/json"},
             ) as answer:
                 if answer.status_code == 404:
                     return b"{}"  # the registry knows no such domain

@@ -46,7 +46,11 @@ def targets_of(content: Content, hosts: Hosts) -> tuple[Target, ...]:
     seen: set[tuple[str, str, str]] = set()
     for link in content.links:
         goes = destination(link.target, hosts)
-        if goes is None and link.kind in {"form", "refresh", "frame", "script"} and not link.target.startswith(("mailto:", "data:")):
+        if (
+            goes is None
+            and link.kind in {"form", "refresh", "frame", "script"}
+            and not link.target.startswith(("mailto:", "data:"))
+        ):
             continue
         if goes is None:
             continue
@@ -89,7 +93,11 @@ def likes_of(target: Target, brand: Brand) -> tuple[Lookalike, ...]:
         if owner(url.host, brand) is Owner.OTHER and not owned_by(url.host) and _in_path(url.path, brand):
             parts = split_host(url.host)
             reason = f"{brand.domains[0].domain} stands in the path and {url.host} is the host"
-            found.append(Lookalike(parts.host, parts.registered, brand.id, "embedded", brand.domains[0].domain, False, reason))
+            found.append(
+                Lookalike(
+                    parts.host, parts.registered, brand.id, "embedded", brand.domains[0].domain, False, reason
+                )
+            )
     return tuple(dict.fromkeys(found))
 
 

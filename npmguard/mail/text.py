@@ -15,9 +15,26 @@ INVISIBLE = re.compile(
 _SPLITTER = re.compile("(?<=[A-Za-z])[\u034f\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0]+(?=[A-Za-z])")
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _WORD = re.compile(r"[^\W_]+")
-_LATIN_LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "3": "e", "4": "a", "7": "t", "8": "b"})
+_LATIN_LOOKS = str.maketrans(
+    {"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "3": "e", "4": "a", "7": "t", "8": "b"}
+)
+# ruff: noqa: RUF001, RUF002 - the look-alikes are the subject
 #: Letters that read as Latin ones inside a Latin word and that TR39, which compares shapes, leaves out.
-_READ_AS = {"п": "n", "м": "m", "т": "t", "к": "k", "н": "n", "и": "u", "г": "r", "в": "b", "ц": "u", "ш": "w", "ω": "w", "η": "n", "μ": "u"}
+_READ_AS = {
+    "п": "n",
+    "м": "m",
+    "т": "t",
+    "к": "k",
+    "н": "n",
+    "и": "u",
+    "г": "r",
+    "в": "b",
+    "ц": "u",
+    "ш": "w",
+    "ω": "w",
+    "η": "n",
+    "μ": "u",
+}
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 
@@ -94,7 +111,11 @@ def _unmix(word: str) -> str:
         return word
     foreign = [char for char in word if ord(char) > 127 and char.isalpha()]
     table = _confusables()
-    looks = [char for char in foreign if ord(char) in table and _script(char) in {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "LISU"}]
+    looks = [
+        char
+        for char in foreign
+        if ord(char) in table and _script(char) in {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "LISU"}
+    ]
     return word.translate({ord(char): table[ord(char)] for char in looks}) if looks else word
 
 

@@ -52,7 +52,10 @@ def watch_list(
 
 def format_watch_list(entries: Iterable[WatchEntry]) -> str:
     """One package name a line, sorted, with who can publish it as a comment."""
-    return "".join(f"{entry.name}  # {entry.maintainer} ({entry.matched})\n" for entry in sorted(set(entries), key=lambda entry: entry.name))
+    return "".join(
+        f"{entry.name}  # {entry.maintainer} ({entry.matched})\n"
+        for entry in sorted(set(entries), key=lambda entry: entry.name)
+    )
 
 
 def read_packuments(folder: Path) -> dict[str, tuple[Maintainer, ...]]:
