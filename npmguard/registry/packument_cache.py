@@ -37,7 +37,7 @@ CREATE TABLE packuments (
 )
 """
 _BUSY_SECONDS = 5.0
-_LOCK_SECONDS = 2.0
+_LOCK_SECONDS = 0.5
 _BATCH_ENTRIES = 256
 _BATCH_BYTES = 8 * 1024**2
 _KEPT_DAYS = 30
@@ -76,6 +76,7 @@ class PackumentCache:
         self._pending: dict[tuple[str, str], Entry] = {}
         self._pending_bytes = 0
         self._written = False
+        self._inode: int | None = None
         self._lock_file: int | None = None
         self._database: sqlite3.Connection | None = None
         self._attempt(self._open)
@@ -150,6 +151,7 @@ class PackumentCache:
 
     def _connect(self) -> None:
         self._path.touch(mode=0o600, exist_ok=True)
+        self._inode = self._path.stat().st_ino
         database = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -172,8 +174,9 @@ class PackumentCache:
         if database is not None:
             database.close()
         self._lock(fcntl.LOCK_EX, "it is damaged or of another version, and in use by another process")
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
+        if self._path.exists() and self._path.stat().st_ino == self._inode:  # nobody else was faster
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
         self._connect()
         self._lock(fcntl.LOCK_SH, "it is in use by another process")
 
