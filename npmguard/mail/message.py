@@ -146,7 +146,7 @@ def decode_charset(content: bytes, charset: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start > len(content) - 4 or charset.lower().replace("_", "-") in {"utf-8", "utf8"}:
+        if error.reason == "unexpected end of data" or charset.lower().replace("_", "-") in {"utf-8", "utf8"}:
             return content.decode("utf-8", "replace")
         return content.decode("cp1252", "replace")
 
@@ -434,6 +434,8 @@ def _blank_line(raw: bytes, start: int, stop: int) -> tuple[int, int]:
         return start, start + 1
     if raw[start : start + 2] == b"\r\n":
         return start, start + 2
+    if raw[start : start + 1] == b"\r":
+        return start, start + 1
     best = (stop, stop)
     for mark in (b"\n\n", b"\n\r\n", b"\r\r"):
         at = raw.find(mark, start, min(stop, best[0] + 1))
