@@ -305,10 +305,14 @@ class Certificate:
     file: Path
     key: Path
     authority: Path
+    clients_too: bool = False  # the server asks clients for a certificate of the same authority
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key)
+        if self.clients_too:
+            context.load_verify_locations(self.authority)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,31 @@ def test_a_redirect_from_https_to_http_is_refused(server: RegistryServer, certif
         with pytest.raises(RegistryProtocolError, match="from https to plain http"):
             fetch(npm, f"{secure.url}a.tgz")
     assert server.requests == []
+
+
+def test_a_client_certificate_is_shown_to_its_own_registry_alone(certificate: Certificate) -> None:
+    """The same certificate serves as the client's; the other registry would ask for one too."""
+    demanding = replace(certificate, clients_too=True)
+    with RegistryServer(tls=demanding) as own, RegistryServer(tls=demanding) as stranger:
+        own.publish("a", "1.0.0", b"bytes")
+        stranger.route("/a.tgz", Reply(b"bytes"))
+        key = f"//127.0.0.1:{own.port}/"
+        npm = NpmConfig(
+            registry=own.url,
+            scopes={"@stranger": stranger.url},
+            ca=(certificate.authority.read_text(),),
+            secrets={f"{key}:certfile": str(certificate.file), f"{key}:keyfile": str(certificate.key)},
+        )
+        assert fetch(npm, f"{own.url}a/-/a-1.0.0.tgz") == b"bytes"
+        with pytest.raises(RegistryUnreachable):
+            fetch(npm, f"{stranger.url}a.tgz")
+        assert stranger.requests == []
+
+
+def test_a_client_certificate_that_cannot_be_read_is_told(certificate: Certificate) -> None:
+    secrets = {"//127.0.0.1:1/:certfile": "/nowhere.pem", "//127.0.0.1:1/:keyfile": str(certificate.key)}
+    with pytest.raises(NpmrcError, match=r"the client certificate /nowhere\.pem"):
+        fetch(NpmConfig(registry="https://127.0.0.1:1/", secrets=secrets), "https://127.0.0.1:1/a.tgz")
 
 
 def test_a_cafile_without_certificates_is_told_by_name(tmp_path: Path) -> None:
