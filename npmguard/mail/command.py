@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from npmguard import __version__
-from npmguard.config import Config, FailOn, load_config
+from npmguard.config import Config, FailOn, Limits, load_config
 from npmguard.errors import UsageError
 from npmguard.intel.indicators import Format, format_indicators, load_indicators
 from npmguard.model import Lockfile, MailReport, MailVerdict, Maintainer
@@ -21,7 +21,7 @@ from npmguard.model import Lockfile, MailReport, MailVerdict, Maintainer
 OK, FLAGGED, INCOMPLETE = 0, 1, 3
 
 #: Reads a lockfile: :mod:`npmguard.lockfile`'s reader, handed in because mail does not import it.
-LockReader = Callable[[Path], Lockfile]
+LockReader = Callable[[Path, Limits], Lockfile]
 #: Package names -> their maintainers, and why a name has none: the registry client's, handed in likewise.
 MaintainerSource = Callable[
     [tuple[str, ...], Config], tuple[Mapping[str, tuple[Maintainer, ...]], Mapping[str, str]]
@@ -320,7 +320,7 @@ def _watched(
 
     if read_lock is None:
         raise UsageError("--lock is not available in this installation of npmguard mail; run `npmguard mail`")
-    locked = tuple((package.name, package.version) for package in read_lock(lock).packages)
+    locked = tuple((package.name, package.version) for package in read_lock(lock, settings.limits).packages)
     asked = tuple(sorted({name for name, _ in locked}))
     problems: Mapping[str, str] = {}
     if packuments is not None:

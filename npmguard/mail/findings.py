@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from npmguard.intel.indicators import make_indicator
+from npmguard.intel.indicators import guess_kind, make_indicator
 from npmguard.mail.data import load_hosts
 from npmguard.mail.links import covers
 from npmguard.mail.lookalike import owned_by, split_host
@@ -49,7 +49,7 @@ def _usable(like: Lookalike) -> bool:
     hosts = load_hosts()
     name = _name(like)
     return (
-        "." in name
+        guess_kind(name) is IndicatorKind.DOMAIN
         and not owned_by(name)
         and not covers(hosts.trackers | hosts.shorteners | hosts.neutral | hosts.freemail, name)
     )
