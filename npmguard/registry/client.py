@@ -209,8 +209,7 @@ class RegistryClient:
         asked = time.time()
         projection, answer = self._ask(url, name, headers, read)
         if projection is None:
-            if entry is None or held is None:
-                raise RegistryProtocolError(f"{url} says that nothing has changed, without being asked that")
+            assert entry is not None and held is not None  # noqa: PT018 - only what is held is asked about
             self._keep(registry, name, entry._replace(fetched=asked, max_age=_max_age(answer)), answer)
             return held
         fresh = Entry(projection, asked, _max_age(answer), answer.get("etag"), answer.get("last-modified"))

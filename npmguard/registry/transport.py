@@ -42,34 +42,43 @@ _MAX_ADDRESSES = 8
 _CHUNK = 256 * 1024
 _GZIP_STEP = 16 * 1024  # deflate makes at most 1,032 bytes of one, so that a step stays below 17 MB
 _SPOOL = 1024**2
+_HEAD = 8 * 1024**2
 _DRAIN = 64 * 1024
 _DRAIN_SECONDS = 2.0
 _GZIP_MAGIC = b"\x1f\x8b"
 _GzipError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # isal's stub takes it for an instance
 
 
-class Deadline:
-    """The monotonic time at which an exchange is cut off; may be moved while it runs."""
+class Allowance:
+    """How much of this machine an exchange may still take up; may be changed while it runs.
 
-    __slots__ = ("at",)
+    ``until`` is the monotonic time at which it is cut off, ``size`` the bytes that may yet come over the wire.
+    """
+
+    __slots__ = ("size", "until")
 
     def __init__(self, seconds: float) -> None:
-        self.at = time.monotonic() + seconds
+        self.until = time.monotonic() + seconds
+        self.size = _HEAD
 
     def left(self) -> float:
         """Seconds that are left; negative when it is over."""
-        return self.at - time.monotonic()
+        return self.until - time.monotonic()
+
+    def grant_body(self, limit: int) -> None:
+        """Let a body of so many bytes through, and the framing that may come with it."""
+        self.size = limit + limit // 4 + _HEAD
 
 
 class Exchange:
     """One answer, its body not yet read. ``headers`` does not care for case."""
 
-    def __init__(self, url: HttpUrl, raw: HTTPResponse, deadline: Deadline) -> None:
+    def __init__(self, url: HttpUrl, raw: HTTPResponse, allowance: Allowance) -> None:
         self.url = url
         self.status = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
-        self._deadline = deadline
+        self._allowance = allowance
 
     def document(self, limit: int, setting: str) -> bytes | mmap.mmap:
         """The whole body, decoded; a big one lies in a temporary file and not in memory.
@@ -114,7 +123,7 @@ class Exchange:
         left = self._raw.length_remaining
         if left is None or left > _DRAIN:
             return
-        self._deadline.at = min(self._deadline.at, time.monotonic() + _DRAIN_SECONDS)
+        self._allowance.until = min(self._allowance.until, time.monotonic() + _DRAIN_SECONDS)
         try:
             for _ in self._chunks(_Cap(_DRAIN, "")):
                 pass
@@ -158,12 +167,13 @@ class Exchange:
         """The body as it came over the wire."""
         if (self._raw.length_remaining or 0) > cap.size:
             raise self._too_big(cap)
+        self._allowance.grant_body(cap.size)
         size = 0
         while True:
             try:
                 chunk = self._raw.read(_CHUNK, decode_content=False)
             except (HTTPError, HTTPException, OSError) as error:
-                raise RegistryUnreachable(f"{self.url} {_reason(error, self._deadline)}") from None
+                raise RegistryUnreachable(f"{self.url} {_reason(error, self._allowance)}") from None
             if not chunk:
                 return
             size += len(chunk)
@@ -224,12 +234,12 @@ class Transport:
             RegistryProtocolError: a redirect leads astray: to nowhere, in a circle, from https to http, or to
                 an address of an internal network that npm's configuration does not name.
         """
-        deadline = Deadline(self._network.transfer_timeout)
-        end = deadline.at
+        allowance = Allowance(self._network.transfer_timeout)
+        end = allowance.until
         if patience is not None:
-            deadline.at = min(end, time.monotonic() + patience)
-        exchange = self._follow(url, headers, credentials, deadline)
-        deadline.at = end
+            allowance.until = min(end, time.monotonic() + patience)
+        exchange = self._follow(url, headers, credentials, allowance)
+        allowance.until = end
         try:
             yield exchange
         finally:
@@ -242,11 +252,11 @@ class Transport:
                 adapter.close()
 
     def _follow(
-        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, deadline: Deadline
+        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, allowance: Allowance
     ) -> Exchange:
         start = url
         for _ in range(_MAX_REDIRECTS + 1):
-            exchange = Exchange(url, self._send(url, headers, credentials, deadline), deadline)
+            exchange = Exchange(url, self._send(url, headers, credentials, allowance), allowance)
             if exchange.status not in _REDIRECTS:
                 return exchange
             exchange.close()
@@ -266,7 +276,7 @@ class Transport:
         raise RegistryProtocolError(f"{start} redirects more than {_MAX_REDIRECTS} times")
 
     def _send(
-        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, deadline: Deadline
+        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, allowance: Allowance
     ) -> HTTPResponse:
         trusted = url.host in self._trusted
         if not trusted and _names_this_machine(url.host):
@@ -275,15 +285,15 @@ class Transport:
         if credentials is not None and credentials.authorization is not None:
             request.headers["Authorization"] = credentials.authorization
         certificate = credentials.client_certificate if credentials is not None else None
-        connect_timeout = max(0.05, min(self._network.connect_timeout, deadline.left()))
-        read_timeout = max(0.05, min(self._read_timeout, deadline.left()))
-        _current.state = _State(deadline, url, trusted)
+        connect_timeout = max(0.05, min(self._network.connect_timeout, allowance.left()))
+        read_timeout = max(0.05, min(self._read_timeout, allowance.left()))
+        _current.state = _State(allowance, url, trusted)
         try:
             response = self._adapter(certificate).send(
                 request, stream=True, timeout=(connect_timeout, read_timeout)
             )
         except (RequestException, HTTPError, HTTPException, OSError) as error:
-            raise RegistryUnreachable(f"{url.origin} {_reason(error, deadline)}") from None
+            raise RegistryUnreachable(f"{url.origin} {_reason(error, allowance)}") from None
         raw = response.raw
         assert isinstance(raw, HTTPResponse)
         return raw
@@ -311,7 +321,7 @@ class _Cap(NamedTuple):
 class _State(NamedTuple):
     """What the connection code has to know of the request that its thread is about to send."""
 
-    deadline: Deadline
+    allowance: Allowance
     url: HttpUrl
     trusted: bool
 
@@ -383,26 +393,35 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-class _TimedReader(io.RawIOBase):
-    """Reads a socket, never past the deadline: a drip of bytes would outlast any time-out of a single read."""
+class _BoundedReader(io.RawIOBase):
+    """Reads a socket, never past what is allowed.
 
-    def __init__(self, inner: io.RawIOBase, connection: socket.socket, deadline: Deadline) -> None:
+    A drip of bytes would outlast the time-out of any single read, and http.client reads without end when a
+    chunk says that its length is -1.
+    """
+
+    def __init__(self, inner: io.RawIOBase, connection: socket.socket, state: _State) -> None:
         super().__init__()
         self._inner = inner
         self._socket = connection
         self._idle = connection.gettimeout() or 60.0
-        self._deadline = deadline
+        self._url = state.url
+        self._allowance = state.allowance
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        left = self._deadline.left()
+        left = self._allowance.left()
         if left <= 0:
             raise TimeoutError
         if left < self._idle:
             self._socket.settimeout(left)
-        return self._inner.readinto(buffer)
+        size = self._inner.readinto(buffer)
+        self._allowance.size -= size or 0
+        if self._allowance.size < 0:
+            raise RegistryProtocolError(f"{self._url} sends more than any answer may have")
+        return size
 
     def close(self) -> None:
         try:
@@ -411,24 +430,24 @@ class _TimedReader(io.RawIOBase):
             super().close()
 
 
-class _TimedResponse(PlainResponse):
-    """The standard library's response, reading through :class:`_TimedReader` from the status line on."""
+class _BoundedResponse(PlainResponse):
+    """The standard library's response, reading through :class:`_BoundedReader` from the status line on."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        reader = _TimedReader(self.fp.detach(), sock, _current.state.deadline)
+        reader = _BoundedReader(self.fp.detach(), sock, _current.state)
         self.fp = io.BufferedReader(reader, 64 * 1024)
 
 
 class _Connection(HTTPConnection):
-    response_class = _TimedResponse
+    response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
 
 class _TlsConnection(HTTPSConnection):
-    response_class = _TimedResponse
+    response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:
         return _connect(self)
@@ -583,7 +602,7 @@ def _covers(key: str, url: HttpUrl) -> bool:
     return own == key or own.startswith(key if key.endswith("/") else f"{key}/")
 
 
-def _reason(error: BaseException, deadline: Deadline) -> str:
+def _reason(error: BaseException, allowance: Allowance) -> str:
     """What went wrong, for people; never anything that the other side or a proxy URL could have put there."""
     causes = _causes(error)
     for cause in causes:
@@ -592,7 +611,7 @@ def _reason(error: BaseException, deadline: Deadline) -> str:
                 f"shows a certificate that is not trusted: {cause.verify_message}; "
                 "set cafile in .npmrc to the certificate authority that signed it"
             )
-    if deadline.left() <= 0:
+    if allowance.left() <= 0:
         return "took too long"
     for cause in causes:
         if isinstance(cause, IncompleteRead):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -205,6 +206,53 @@ def test_what_does_not_speak_http_is_told() -> None:
         with client(url) as registry, pytest.raises(RegistryUnreachable, match="does not speak HTTP"):
             registry.packument("a")
         thread.join()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n",
+        b"\r\n",
+        b"X: ",
+    ],
+)
+def test_an_answer_without_end_is_cut_off(head: bytes) -> None:
+    """http.client takes a chunk of length -1 to go on for ever, and would keep all of it in memory."""
+    sent = 0
+
+    def flood() -> None:
+        nonlocal sent
+        for _ in range(2):
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)
+                    while sent < 500_000_000:
+                        sent += connection.send(bytes(100_000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=flood)
+        thread.start()
+        npm = NpmConfig(registry=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        network = Network(transfer_timeout=30.0, retries=1)
+        limits = Limits(packument_bytes=1_000_000)
+        with RegistryClient(npm, network, limits, None) as registry, pytest.raises(RegistryError):
+            registry.packument("a")
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert sent < 60_000_000
+
+
+def test_a_registry_that_throttles_for_ever_is_given_up(
+    server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npmguard.registry.client.THROTTLE_PATIENCE", 1.5)
+    server.route("/a", Reply(status=429, headers={"Retry-After": "1"}))
+    with client(server.url) as registry, pytest.raises(RegistryUnreachable, match="429, too many requests"):
+        registry.packument("a")
+    assert len(server.requests) == 2
 
 
 # --- a registry that is not there ------------------------------------------------------------------------
