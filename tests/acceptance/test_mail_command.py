@@ -198,7 +198,7 @@ def test_a_mail_server_pipes_into_the_filter() -> None:
     try:
         with smtplib.SMTP("127.0.0.1", port) as client:
             for path in (SEPTEMBER, GENUINE, UNRELATED):
-                client.sendmail("bounce@npmjs.help", ["maintainer@dev.example"], path.read_bytes())
+                client.sendmail("bounce@npmjs.help", ["maintainer@dev.example"], path.read_bytes().replace(b"\n", b"\r\n"))
     finally:
         controller.stop()
     verdicts = [message.split(b";")[0] for message in handler.delivered]
