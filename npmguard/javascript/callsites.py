@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from tree_sitter import Node
 
+from npmguard.javascript.index import Index
 from npmguard.javascript.scopes import FUNCTIONS, Binding, How, Scopes, key_name
-from npmguard.javascript.syntax import Captures
 
 _WRAPPED = FUNCTIONS | {"parenthesized_expression"}
 
@@ -19,34 +19,29 @@ _WRAPPED = FUNCTIONS | {"parenthesized_expression"}
 class CallSites:
     """The calls of one file, and the arguments that reach its functions."""
 
-    def __init__(self, scopes: Scopes, nodes: Captures) -> None:
+    def __init__(self, index: Index, scopes: Scopes) -> None:
         """Find the call sites among the nodes of a file."""
         self._scopes = scopes
         self._sites: dict[int, list[list[Node | None]]] = {}
         self._named: dict[int, Binding] | None = None
-        self.calls: list[tuple[Node, Node]] = []
         self.by_callee: dict[int, Node] = {}
-        text = scopes.text
-        for call in nodes.get("call", ()):
-            callee = call.child_by_field_name("function")
-            if callee is None:
-                continue
-            self.calls.append((call, callee))
-            kind = callee.type
+        text = index.text
+        for call, callee, kind in index.calls:
             if kind == "identifier":
                 self.by_callee[callee.start_byte] = call
             elif kind == "member_expression":
                 end = callee.end_byte
                 tail = text[end - 6 : end]
-                if tail.endswith((b".call", b".apply")):
-                    self._called_through(call, callee, apply=tail == b".apply")
-                elif tail.endswith(b".then"):
-                    self._then(call, callee)
+                if tail.endswith((b".call", b".then")) or tail == b".apply":
+                    if tail.endswith(b".then"):
+                        self._then(call, callee)
+                    else:
+                        self._called_through(call, callee, apply=tail == b".apply")
             elif kind in _WRAPPED:
                 self._add(callee, arguments(call))
-        for new in nodes.get("new", ()):
+        for new in index.of("new"):
             constructor = new.child_by_field_name("constructor")
-            if constructor is not None and scopes.name(constructor).endswith(b"Proxy"):
+            if constructor is not None and text[constructor.end_byte - 5 : constructor.end_byte] == b"Proxy":
                 self._proxy(arguments(new))
 
     def argument(self, function: int, position: int) -> Node | None:

@@ -14,9 +14,9 @@ from tree_sitter import Node
 
 from npmguard.config import Limits
 from npmguard.javascript import values
-from npmguard.javascript.callsites import CallSites, arguments, members, unwrap
-from npmguard.javascript.scopes import Binding, Definition, How, Scopes, Step
-from npmguard.javascript.syntax import Captures
+from npmguard.javascript.callsites import CallSites, arguments, unwrap
+from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.scopes import Binding, Definition, How, Scopes, Step, key_name, spelled
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN, Regex, TooLarge, Value
 
 MAX_NESTING = 80
@@ -48,13 +48,13 @@ FOLDED_CALLS = METHODS | {name.rpartition(".")[2] for name in STATICS} | {"call"
 class Constants:
     """Folds the expressions of one file, remembering each."""
 
-    def __init__(self, scopes: Scopes, sites: CallSites, nodes: Captures, limits: Limits) -> None:
+    def __init__(self, index: Index, scopes: Scopes, sites: CallSites, limits: Limits) -> None:
         """Prepare to fold expressions of the file that *scopes* and *sites* tell of."""
-        self.callee_name: Callable[[Node], str] = lambda _node: ""
+        self.callee_name: Callable[[Node], str] = _no_name
         self.problem: str | None = None
         self._scopes = scopes
         self._sites = sites
-        self._nodes = nodes
+        self._index = index
         self._steps = limits.fold_steps
         self._size = limits.string_bytes
         self._volume = _VOLUME * limits.string_bytes
@@ -62,25 +62,11 @@ class Constants:
         self._known: dict[int, Value] = {}
         self._bound: dict[Binding, Value] = {}
         self._stored: dict[Binding, dict[str | None, list[Node]]] | None = None
-        self._folders: dict[str, Callable[[Node], Value]] = {
-            "identifier": self._identifier,
-            "template_string": self._template,
-            "parenthesized_expression": self._inside,
-            "non_null_expression": self._inside,
-            "as_expression": self._inside,
-            "satisfies_expression": self._inside,
-            "type_assertion": self._inside,
-            "sequence_expression": self._sequence,
-            "assignment_expression": self._assigned,
-            "binary_expression": self._binary,
-            "unary_expression": self._unary,
-            "ternary_expression": self._ternary,
-            "array": self._array,
-            "member_expression": self._member,
-            "subscript_expression": self._subscript,
-            "call_expression": self._call,
-            "new_expression": self._call,
-        }
+        self._tables: dict[int, dict[str, Node]] = {}
+
+    def close(self) -> None:
+        """Let go of the resolver of names, which refers back to this."""
+        self.callee_name = _no_name
 
     def text(self, node: Node) -> str | None:
         """The string that *node* stands for as Python text, or None."""
@@ -94,7 +80,7 @@ class Constants:
             return self._string(node)
         if kind == "number":
             return values.number(self._source(node))
-        folder = self._folders.get(kind)
+        folder = _FOLDERS.get(kind)
         if folder is None:
             return self._literal(node, kind)
         known = self._known.get(node.id)
@@ -105,7 +91,7 @@ class Constants:
             return UNKNOWN
         self._nesting += 1
         try:
-            value = folder(node)
+            value = folder(self, node)
             if kind in _COSTLY and isinstance(value, (str, bytes, tuple)):
                 self._charge(len(value))
         except TooLarge:
@@ -141,21 +127,60 @@ class Constants:
     def property_node(self, node: Node, name: str) -> Node | None:
         """The node that gives property *name* of the object that *node* stands for its value, if only one does."""
         literal, binding = self._object(node)
-        stored = self._stores().get(binding, {}) if binding is not None else {}
-        if None in stored:
-            return None
-        assigned = stored.get(name, [])
-        given = (
-            []
-            if literal is None
-            else [value for key, value in members(literal, self._scopes.text) if key == name]
-        )
-        found = [*given, *assigned]
-        return found[-1] if len(found) == 1 or (given and not assigned) else None
+        return self._kept(literal, binding, name)
+
+    def property_of(self, binding: Binding, name: str) -> Node | None:
+        """The same for an object that a declared name holds."""
+        literal = self._literal_of(binding)
+        return None if literal is None else self._kept(literal, binding, name)
+
+    def holders(self) -> frozenset[bytes]:
+        """The names that hold an object literal."""
+        return frozenset(each.name for each in self._scopes.bindings if self._literal_of(each) is not None)
 
     def object_literal(self, node: Node) -> Node | None:
         """The object literal that *node* stands for, if it is one."""
         return self._object(node)[0]
+
+    def table(self, literal: Node) -> dict[str, Node]:
+        """The members of an object literal by name: the values of its pairs, and its methods."""
+        table = self._tables.get(literal.id)
+        if table is None:
+            table = self._tables[literal.id] = {}
+            for child in literal.named_children:
+                kind = child.type
+                if kind == "pair":
+                    key, value = child.child_by_field_name("key"), child.child_by_field_name("value")
+                elif kind == "method_definition":
+                    key, value = child.child_by_field_name("name"), child
+                elif kind == "shorthand_property_identifier":
+                    key, value = child, child
+                else:
+                    continue
+                name = None if key is None else self.key(key)
+                if name is not None and value is not None:
+                    table[name] = value
+        return table
+
+    def key(self, key: Node) -> str | None:
+        """The name that an object's key stands for, if it is constant."""
+        if key.type == "shorthand_property_identifier":
+            return self._scopes.name(key).decode("utf-8", "replace")
+        name = key_name(key, self._scopes.text)
+        if name is None:
+            inner = (
+                key.named_children[0] if key.type == "computed_property_name" and key.named_children else key
+            )
+            text = values.to_string(self.fold(inner))
+            name = None if text is None else values.as_text(text)
+        return name
+
+    def step(self, step: Step) -> str | None:
+        """A step into a destructured value as a property name."""
+        if isinstance(step, Node):
+            text = values.to_string(self.fold(step))
+            return None if text is None else values.as_text(text)
+        return None if step is None else str(step)
 
     def argument_node(self, definition: Definition) -> Node | None:
         """What the parameter of *definition* is given, by its only call or else its default."""
@@ -246,10 +271,14 @@ class Constants:
     # --- names -------------------------------------------------------------------------------------------
 
     def _identifier(self, node: Node) -> Value:
+        binding = self._scopes.binding(node)
+        if binding is not None:
+            return self.of_binding(binding)
         name = self._scopes.name(node)
-        binding = self._scopes.lookup(name, node.start_byte)
-        if binding is None:
-            return {b"undefined": UNDEFINED, b"NaN": float("nan"), b"Infinity": float("inf")}.get(name, UNKNOWN)
+        return {b"undefined": UNDEFINED, b"NaN": float("nan"), b"Infinity": float("inf")}.get(name, UNKNOWN)
+
+    def of_binding(self, binding: Binding) -> Value:
+        """The constant that a declared name stands for, or UNKNOWN."""
         known = self._bound.get(binding)
         if known is None:
             self._bound[binding] = UNKNOWN
@@ -272,16 +301,16 @@ class Constants:
 
     def _at(self, node: Node, path: Sequence[Step]) -> Value:
         for position, step in enumerate(path):
-            if isinstance(step, str):
-                inner = self.property_node(node, step)
-                if inner is None:
-                    return UNKNOWN
-                node = inner
-            else:
+            if isinstance(step, int):
                 value = self.fold(node)
-                if step is None or position != len(path) - 1 or not isinstance(value, (tuple, str)):
+                if position != len(path) - 1 or not isinstance(value, (tuple, str)):
                     return UNKNOWN
                 return value[step] if step < len(value) else UNDEFINED
+            name = self.step(step)
+            inner = None if name is None else self.property_node(node, name)
+            if inner is None:
+                return UNKNOWN
+            node = inner
         return self.fold(node)
 
     def _changed(self, binding: Binding) -> bool:
@@ -295,39 +324,49 @@ class Constants:
                 return True
         return False
 
+    def _kept(self, literal: Node | None, binding: Binding | None, name: str) -> Node | None:
+        stored = {} if binding is None else self._stores().get(binding, {})
+        if None in stored:
+            return None
+        assigned = stored.get(name, [])
+        given = None if literal is None else self.table(literal).get(name)
+        if given is not None:
+            return None if assigned else given
+        return assigned[0] if len(assigned) == 1 else None
+
     def _stores(self) -> dict[Binding, dict[str | None, list[Node]]]:
         """What is assigned to the members of local objects."""
         if self._stored is None:
             self._stored = {}
-            for assignment in self._nodes.get("assignment", ()):
-                left, right = assignment.child_by_field_name("left"), assignment.child_by_field_name("right")
-                if (
-                    left is None
-                    or right is None
-                    or left.type not in {"member_expression", "subscript_expression"}
-                ):
+            for _node, left, kind, right, _compound in self._index.assignments:
+                if kind not in MEMBERS or right is None:
                     continue
-                target = left.child_by_field_name("object")
-                if target is None or target.type != "identifier":
-                    continue
-                binding = self._scopes.lookup(self._scopes.name(target), target.start_byte)
-                if binding is not None:
-                    name = self.property_name(left)
-                    self._stored.setdefault(binding, {}).setdefault(name, []).append(right)
+                target = left.named_child(0)
+                binding = (
+                    None if target is None or target.type != "identifier" else self._scopes.binding(target)
+                )
+                if binding is not None and self._literal_of(binding) is not None:
+                    self._stored.setdefault(binding, {}).setdefault(self.property_name(left), []).append(right)
         return self._stored
+
+    def _literal_of(self, binding: Binding) -> Node | None:
+        """The object literal that a name is declared with, if it is never given anything else."""
+        if len(binding.definitions) != 1:
+            return None
+        how, node, path, _function, _default = binding.definitions[0]
+        if how is How.VALUE and node is not None and not path and node.type == "object":
+            return node
+        return None
 
     def property_name(self, member: Node) -> str | None:
         """The last property that a member or subscript expression names, or None if it is not constant."""
         if member.type == "member_expression":
-            prop = member.child_by_field_name("property")
-            return None if prop is None else self._scopes.name(prop).decode("utf-8", "replace")
+            return spelled(self._index.tail(member)).decode("utf-8", "replace")
         index = member.child_by_field_name("index")
         if index is None:
             return None
         value = self.fold(index)
-        if isinstance(value, Regex):
-            return None
-        text = values.to_string(value)
+        text = None if isinstance(value, Regex) else values.to_string(value)
         return None if text is None else values.as_text(text)
 
     def _object(self, node: Node) -> tuple[Node | None, Binding | None]:
@@ -338,7 +377,7 @@ class Constants:
             if node.type == "object":
                 return node, binding
             if node.type == "identifier":
-                binding = self._scopes.lookup(self._scopes.name(node), node.start_byte)
+                binding = self._scopes.binding(node)
                 if binding is None or len(binding.definitions) != 1:
                     return None, None
                 definition = binding.definitions[0]
@@ -350,7 +389,7 @@ class Constants:
                 if inner is None or path:
                     return None, None
                 node = inner
-            elif node.type in {"member_expression", "subscript_expression"} and self._nesting < MAX_NESTING:
+            elif node.type in MEMBERS and self._nesting < MAX_NESTING:
                 base, name = node.child_by_field_name("object"), self.property_name(node)
                 self._nesting += 4
                 found = None if base is None or name is None else self.property_node(base, name)
@@ -492,8 +531,6 @@ class Constants:
         name, base = self.property_name(node), node.child_by_field_name("object")
         return UNKNOWN if name is None or base is None else self._property(base, name)
 
-    _subscript = _member
-
     def _property(self, base: Node, name: str) -> Value:
         value = self.fold(base)
         if isinstance(value, (str, tuple, bytes)):
@@ -530,7 +567,7 @@ class Constants:
         if callee is None:
             return None
         callee = unwrap(callee)
-        if callee.type not in {"member_expression", "subscript_expression"}:
+        if callee.type not in MEMBERS:
             return None
         base, name = callee.child_by_field_name("object"), self.property_name(callee)
         return (base, name) if base is not None and name is not None and name in METHODS else None
@@ -545,7 +582,7 @@ class Constants:
             value = self._receiver(method[0])
             if value is not UNKNOWN:
                 return self._method(value, method[1], node)
-        if callee.type in {"member_expression", "subscript_expression"}:
+        if callee.type in MEMBERS:
             name = self.property_name(callee)
             if name is None or name not in FOLDED_CALLS:
                 return UNKNOWN
@@ -719,6 +756,27 @@ class Constants:
         return ord(value[index]) if name == "charCodeAt" else ord(values.as_text(value[index : index + 2])[0])
 
 
+_FOLDERS: dict[str, Callable[[Constants, Node], Value]] = {
+    "identifier": Constants._identifier,
+    "template_string": Constants._template,
+    "parenthesized_expression": Constants._inside,
+    "non_null_expression": Constants._inside,
+    "as_expression": Constants._inside,
+    "satisfies_expression": Constants._inside,
+    "type_assertion": Constants._inside,
+    "sequence_expression": Constants._sequence,
+    "assignment_expression": Constants._assigned,
+    "binary_expression": Constants._binary,
+    "unary_expression": Constants._unary,
+    "ternary_expression": Constants._ternary,
+    "array": Constants._array,
+    "member_expression": Constants._member,
+    "subscript_expression": Constants._member,
+    "call_expression": Constants._call,
+    "new_expression": Constants._call,
+}
+
+
 def operands(chain: Node) -> list[Node]:
     """The operands of a chain of ``+``, in order, without walking it by recursion."""
     found = []
@@ -743,6 +801,10 @@ def truth_of(operator: str, value: Value) -> bool | None:
         return None if value is UNKNOWN else value is not NULL and value is not UNDEFINED
     held = values.truth(value)
     return None if held is None else held if operator == "||" else not held
+
+
+def _no_name(_node: Node) -> str:
+    return ""
 
 
 def _textual(value: Value) -> bool:

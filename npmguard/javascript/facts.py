@@ -10,25 +10,26 @@ import re
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
 
 from tree_sitter import Node
 
 from npmguard.config import Limits
 from npmguard.javascript import values
-from npmguard.javascript.callsites import CallSites, arguments, members, unwrap
-from npmguard.javascript.constants import FOLDED_CALLS, Constants, operands
+from npmguard.javascript.callsites import CallSites, arguments, unwrap
+from npmguard.javascript.constants import FOLDED_CALLS, Constants
+from npmguard.javascript.index import MEMBERS, Index, without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
 from npmguard.javascript.names import NOWHERE, REQUIRES, Names, Path, Root, returns
-from npmguard.javascript.reach import Reach, tail
-from npmguard.javascript.scopes import BY_START, FUNCTIONS, How, Scopes, key_name, pattern_names
-from npmguard.javascript.syntax import Captures, Parsed, captures, parse
+from npmguard.javascript.reach import Reach
+from npmguard.javascript.scopes import CLASSES, FUNCTIONS, How, Scopes, Step, pattern_names
+from npmguard.javascript.syntax import Captures, captures, is_declaration, parse
 from npmguard.model import Fact, FactKind, FileFacts, FunctionSpan
 
 FUNCTION_VALUE = "<function>"
 MAX_ARGUMENTS = 16  # of a call that a fact keeps
 
-_MEMBERS = frozenset({"member_expression", "subscript_expression"})
 _PATTERNS = frozenset({"object_pattern", "array_pattern"})
 _CONTINUES = re.compile(rb"(?:\s|/\*[^*]{0,200}\*/)*(?:\?\.(?!\d)|\.(?!\.\.)|\[|\(|`)")
 _THROUGH = frozenset({b"call", b"apply", b"bind"})
@@ -51,38 +52,45 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
     """
     parsed = parse(path, source, limits)
     nodes = captures(parsed)
+    nothing = FileFacts(path, (), (FunctionSpan(0, len(parsed.text), -1),), parsed.partial, parsed.problem)
     if parsed.tree is None:
-        return FileFacts(path, (), (FunctionSpan(0, len(parsed.text), -1),), parsed.partial, parsed.problem)
+        return nothing
     if parsed.grammar.typed:
-        nodes = _without_types(nodes)
-    scopes = Scopes(parsed.text, parsed.tree.root_node, nodes)
-    sites = CallSites(scopes, nodes)
-    constants = Constants(scopes, sites, nodes, limits)
+        nodes = without_types(nodes)
+        if is_declaration(path) and not _runs(nodes):
+            return nothing
+    index = Index(parsed.text, parsed.tree.root_node, nodes)
+    scopes = Scopes(index)
+    sites = CallSites(index, scopes)
+    constants = Constants(index, scopes, sites, limits)
     names = Names(scopes, sites, constants)
-    reach = Reach(scopes, nodes)
-    drawn = _Drawing(parsed, nodes, scopes, sites, constants, names, reach, interest or EVERYTHING)
+    reach = Reach(index, scopes)
+    drawn = _Drawing(index, scopes, constants, names, reach, interest or EVERYTHING, parsed.deadline)
     facts = drawn.facts()
     late = f"not analysed within {limits.analysis_seconds:.0f} s" if drawn.late else None
-    return FileFacts(path, facts, reach.spans(), parsed.partial, parsed.problem or constants.problem or late)
+    return FileFacts(path, facts, reach.spans(), parsed.partial, constants.problem or late)
 
 
-def _without_types(nodes: Captures) -> Captures:
-    """The nodes that are left when TypeScript's types are erased."""
-    spans: list[tuple[int, int]] = []
-    for node in sorted(nodes.pop("erased", []), key=BY_START):
-        if not spans or node.start_byte >= spans[-1][1]:
-            spans.append((node.start_byte, node.end_byte))
-    for node in nodes.get("module", ()):
-        if node.type == "import_statement" and any(child.type == "type" for child in node.children):
-            spans.append((node.start_byte, node.end_byte))
-    spans.sort()
-    starts = [start for start, _ in spans]
+def _runs(nodes: Captures) -> bool:
+    """Whether there is code that runs, which a real declaration file has not."""
+    if any(nodes.get(kind) for kind in ("call", "new", "assignment", "augmented")):
+        return True
+    return any(node.type not in CLASSES for node in nodes.get("function", ()))
 
-    def kept(node: Node) -> bool:
-        index = bisect_right(starts, node.start_byte) - 1
-        return index < 0 or node.start_byte >= spans[index][1]
 
-    return {kind: [node for node in found if kept(node)] for kind, found in nodes.items()}
+class _Found(NamedTuple):
+    """A fact before its place is known as line and column; ``at`` is the offset that they tell."""
+
+    at: int
+    kind: FactKind
+    name: str
+    start: int
+    end: int
+    function: int
+    value: str | None = None
+    args: tuple[str | None, ...] = ()
+    target: int | None = None
+    decoded: bool = False
 
 
 class _Drawing:
@@ -90,30 +98,35 @@ class _Drawing:
 
     def __init__(
         self,
-        parsed: Parsed,
-        nodes: Captures,
+        index: Index,
         scopes: Scopes,
-        sites: CallSites,
         constants: Constants,
         names: Names,
         reach: Reach,
         interest: Interest,
+        deadline: float,
     ) -> None:
         self.late = False
-        self._text = parsed.text
-        self._deadline = parsed.deadline
-        self._nodes = nodes
+        self._text = index.text
+        self._deadline = deadline
+        self._index = index
         self._scopes = scopes
-        self._sites = sites
         self._constants = constants
         self._names = names
         self._reach = reach
         self._interest = interest
-        self._found: list[tuple[int, Fact]] = []
+        self._found: list[_Found] = []
         self._consumed: set[tuple[int, int]] = set()
         self._summed: set[int] = set()
-        self._wanted = {kind: _encoded(interest.names_of(kind)) for kind in _NAMED}
-        self._hidden = self._hidden_names()
+        self._wanted_calls = _encoded(interest.calls)
+        self._wanted_news = _encoded(interest.news)
+        self._wanted_writes = _encoded(interest.writes)
+        self._wanted_reads = _encoded(interest.reads)
+        self._wanted_modules = _encoded(interest.modules)
+        self._hidden: frozenset[bytes] = frozenset()
+        self._holders = constants.holders()
+        if None not in (interest.calls, interest.news, interest.reads):
+            self._find_hidden()
 
     def facts(self) -> tuple[Fact, ...]:
         """Draw them all, in source order."""
@@ -130,72 +143,51 @@ class _Drawing:
 
     # --- what may be of interest -------------------------------------------------------------------------
 
-    def _in_time(self, nodes: Sequence[Node]) -> Iterator[Node]:
-        for index, node in enumerate(nodes):
-            if not index & 1023 and time.monotonic() > self._deadline:
+    def _in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
+        for position, item in enumerate(items):
+            if not position & 1023 and time.monotonic() > self._deadline:
                 self.late = True
                 return
-            yield node
+            yield item
 
-    def _hidden_names(self) -> frozenset[bytes] | None:
-        """Properties of this file under which something of interest is kept by another name; None for "any"."""
-        if None in self._wanted.values():
-            return None
-        wanted = frozenset(chain.from_iterable(names or () for names in self._wanted.values()))
-        kept = set()
-        for pair in self._nodes.get("pair", ()):
-            key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
-            if (
-                key is not None
-                and value is not None
-                and value.type not in _INERT
-                and self._leads_to(value, wanted)
-            ):
-                kept.add((key_name(key, self._text) or "").encode())
-        for assignment in self._nodes.get("assignment", ()):
-            left, right = assignment.child_by_field_name("left"), assignment.child_by_field_name("right")
-            if left is None or right is None or left.type not in _MEMBERS or right.type in _INERT:
-                continue
-            if self._leads_to(right, wanted):
-                kept.add((self._constants.property_name(left) or "").encode())
-        return frozenset(kept)
+    def _find_hidden(self) -> None:
+        """Find the properties under which local objects may keep something of interest by another name."""
+        if not self._holders:
+            return
+        kept: set[str | None] = set()
+        for pair in self._index.of("pair"):
+            value = pair.child_by_field_name("value")
+            if value is not None and value.type not in _INERT:
+                key = pair.child_by_field_name("key")
+                kept.add(None if key is None else self._constants.key(key))
+        for _node, left, kind, right, _compound in self._index.assignments:
+            if kind in MEMBERS and right is not None and right.type not in _INERT and self._held(left):
+                kept.add(self._constants.property_name(left))
+        self._hidden = frozenset(name.encode("utf-8", "replace") for name in kept if name is not None)
 
-    def _leads_to(self, node: Node, wanted: frozenset[bytes]) -> bool:
-        if node.type == "identifier":
-            name = self._text[node.start_byte : node.end_byte]
-            if name not in wanted and name in self._scopes.unbound:
-                return False
-        elif node.type == "member_expression":
-            name = tail(self._text, node.end_byte)
-            if name not in wanted and not (name.startswith(b"#") or b"\\" in name):
-                return False
-        path = self._names.path(node)
-        return path.known and bool(path.segments) and path.segments[-1].encode() in wanted
+    def _held(self, member: Node) -> bool:
+        """Whether the object of *member* may be a local object literal."""
+        head = _HEAD.match(self._text, member.start_byte)
+        return head is None or head[1] in self._holders or head[1] == b"await" or b"\\" in head[1]
 
-    def _maybe(self, node: Node, kind: FactKind, also: frozenset[bytes] = frozenset()) -> bool:
+    def _maybe(self, node: Node, kind: str, wanted: frozenset[bytes]) -> bool:
         """Whether the name of *node* may end in a segment that is wanted, judged cheaply."""
-        wanted, hidden = self._wanted[kind], self._hidden
-        if wanted is None or hidden is None:
-            return True
-        shape = node.type
-        if shape == "member_expression":
-            name = tail(self._text, node.end_byte)
-            return (
-                name in wanted or name in also or name in hidden or b"\\" in name or not _PLAIN.fullmatch(name)
-            )
-        if shape == "identifier":
+        if kind == _MEMBER:
+            name = self._index.tail(node)
+            return name in wanted or b"\\" in name or (name in self._hidden and self._held(node))
+        if kind == "identifier":
             name = self._text[node.start_byte : node.end_byte]
-            if name in wanted or name in also or b"\\" in name:
+            if name in wanted or b"\\" in name:
                 return True
-            if name in self._scopes.unbound:
-                binding = self._scopes.lookup(name, node.start_byte)
-                return binding is not None
-            return True
+            binding = self._scopes.binding(node)
+            if binding is None:
+                return False
+            path = self._names.of_binding(binding)
+            return path.known and bool(path.segments) and path.segments[-1].encode("utf-8", "replace") in wanted
         return True
 
-    def _wants(self, path: Path, kind: FactKind) -> bool:
-        wanted = self._wanted[kind]
-        name = path.name
+    @staticmethod
+    def _wants(name: str, wanted: frozenset[bytes] | None) -> bool:
         if not name or name in {"?", "this"}:
             return False
         return wanted is None or name.rpartition(".")[2].encode("utf-8", "replace") in wanted
@@ -214,10 +206,10 @@ class _Drawing:
         target: int | None = None,
         decoded: bool = False,
     ) -> None:
-        start, end = node.start_byte, node.end_byte
+        start = node.start_byte
         function = self._scopes.function_at(start)
-        fact = Fact(kind, name, 0, 0, start, end, function, value, args, target, decoded)
-        self._found.append((start if at is None else at, fact))
+        at = start if at is None else at
+        self._found.append(_Found(at, kind, name, start, node.end_byte, function, value, args, target, decoded))
 
     def _placed(self) -> tuple[Fact, ...]:
         """The facts with their lines and columns, in source order."""
@@ -226,23 +218,21 @@ class _Drawing:
         ascii_only = text.isascii()
         last_line = last = characters = 0
         placed = []
-        for at, fact in sorted(self._found, key=lambda item: item[0]):
+        for at, kind, name, start, end, function, value, args, target, decoded in sorted(
+            self._found, key=_PLACE
+        ):
             line = bisect_right(lines, at)
             begin = lines[line - 1]
-            if ascii_only:
-                column = at - begin
-            else:
+            column = at - begin
+            if not ascii_only:
                 if line != last_line:
                     last_line, last, characters = line, begin, 0
                 characters += len(text[last:at].decode("utf-8", "replace"))
                 last = at
                 column = characters
             placed.append(
-                Fact(
-                    fact.kind, fact.name, line, column + 1, fact.start, fact.end, fact.function,
-                    fact.value, fact.args, fact.target, fact.decoded,
-                )
-            )  # fmt: skip
+                Fact(kind, name, line, column + 1, start, end, function, value, args, target, decoded)
+            )
         placed.sort(key=lambda fact: (fact.start, -fact.end, fact.kind.value, fact.name, fact.value or ""))
         return tuple(placed)
 
@@ -250,7 +240,7 @@ class _Drawing:
         """Whether a segment of the name is not spelled in the expression itself."""
         own: list[str] = []
         inner: Node | None = unwrap(node)
-        while inner is not None and inner.type in _MEMBERS and len(own) < 16:
+        while inner is not None and inner.type in MEMBERS and len(own) < 16:
             own.append("")
             base = inner.child_by_field_name("object")
             inner = None if base is None else unwrap(base)
@@ -265,7 +255,7 @@ class _Drawing:
         """Where the last segment of a name is spelled."""
         node = unwrap(node)
         for field in ("property", "index"):
-            inner = node.child_by_field_name(field) if node.type in _MEMBERS else None
+            inner = node.child_by_field_name(field) if node.type in MEMBERS else None
             if inner is not None:
                 return inner.start_byte
         return node.start_byte
@@ -285,55 +275,60 @@ class _Drawing:
     # --- writes ------------------------------------------------------------------------------------------
 
     def _writes(self) -> None:
-        for node in self._in_time([*self._nodes.get("assignment", ()), *self._nodes.get("augmented", ())]):
-            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-            if left is None:
-                continue
-            left = unwrap(left)
-            self._consume(left)
-            if left.type in _PATTERNS:
-                for target, path in pattern_names(left, self._text):
-                    self._consume(target)
-                    self._write(target, node, _element(right, path, self._text))
-                continue
-            operator = node.child_by_field_name("operator")
-            partly = operator is not None and operator.type not in {"||=", "&&=", "??="}
-            self._write(left, node, None if partly else right)
-        for node in self._in_time(self._nodes.get("block", ())):
+        for node, left, kind, right, _compound in self._in_time(self._index.assignments):
+            target = unwrap(left) if kind not in MEMBERS else left
+            self._consume(target)
+            if target.type in _PATTERNS:
+                for part, path in pattern_names(target, self._text):
+                    self._consume(part)
+                    self._write(part, node, self._element(right, path))
+            else:
+                self._write(target, node, right)
+        for node in self._in_time(self._index.of("block")):
             if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
                 left = node.child_by_field_name("left")
-                if left is not None:
-                    for target, _ in pattern_names(left, self._text):
-                        self._consume(target)
-                        self._write(target, target, None)
+                for part, _ in [] if left is None else pattern_names(unwrap(left), self._text):
+                    self._consume(part)
+                    self._write(part, part, None)
 
     def _write(self, target: Node, node: Node, right: Node | None) -> None:
         target = unwrap(target)
-        if target.type in _MEMBERS:
-            if not self._maybe(target, FactKind.WRITE):
+        kind, wanted = target.type, self._wanted_writes
+        if kind not in MEMBERS:
+            if kind != "identifier" or self._scopes.binding(target):
                 return
-        elif target.type != "identifier" or self._scopes.lookup(self._scopes.name(target), target.start_byte):
+        elif wanted is not None and not self._maybe(target, kind, wanted):
             return
-        path = self._names.path(target)
-        if self._wants(path, FactKind.WRITE):
+        path = self._names.target(target)
+        name = path.name
+        if self._wants(name, wanted):
             value, function = self._written(right)
             decoded = self._decoded(path, target)
             self._add(
-                FactKind.WRITE,
-                path.name,
-                node,
-                at=self._at(target),
-                value=value,
-                target=function,
-                decoded=decoded,
+                FactKind.WRITE, name, node, at=self._at(target), value=value, target=function, decoded=decoded
             )
+
+    def _element(self, right: Node | None, path: Sequence[Step]) -> Node | None:
+        """The part of a literal that a destructuring assignment takes."""
+        for step in path:
+            right = None if right is None else unwrap(right)
+            if right is None:
+                break
+            if right.type == "array" and isinstance(step, int):
+                items = [node for node in right.named_children if node.type != "comment"]
+                right = items[step] if step < len(items) else None
+            elif right.type == "object":
+                right = self._constants.table(right).get(self._constants.step(step) or "")
+            else:
+                return None
+        return right
 
     def _define(self, name: str, call: Node, given: list[Node]) -> None:
         """The writes that a call makes: ``Object.defineProperty`` and its kin."""
         if name in {"Object.assign", "Object.defineProperties"} and len(given) > 1:
             for source in given[1:]:
                 literal = self._constants.object_literal(source)
-                for key, value in [] if literal is None else members(literal, self._text):
+                for key, value in ({} if literal is None else self._constants.table(literal)).items():
                     described = value
                     if name == "Object.defineProperties":
                         described = self._described(value) or value
@@ -346,7 +341,7 @@ class _Drawing:
     def _described(self, descriptor: Node) -> Node | None:
         """The value, getter or setter of a property descriptor."""
         literal = self._constants.object_literal(descriptor)
-        found = {} if literal is None else dict(members(literal, self._text))
+        found = {} if literal is None else self._constants.table(literal)
         for key in ("value", "get", "set"):
             if key in found:
                 got = found[key]
@@ -361,7 +356,7 @@ class _Drawing:
     def _written_by_call(self, call: Node, holder: Node, key: str | None, value: Node | None) -> None:
         base = self._names.path(holder)
         path = self._names.joined(base, "[]" if key is None else key)
-        if not self._wants(path, FactKind.WRITE):
+        if not self._wants(path.name, self._wanted_writes):
             return
         constant, function = self._written(value)
         spelled = self._text[call.start_byte : call.end_byte]
@@ -396,7 +391,7 @@ class _Drawing:
                 pending.extend(reversed(self._made_by(node)))
             elif kind == "new_expression":
                 pending.extend(self._trap(node))
-            elif kind in _MEMBERS:
+            elif kind in MEMBERS:
                 name, base = self._constants.property_name(node), node.child_by_field_name("object")
                 kept = None if name is None or base is None else self._constants.property_node(base, name)
                 if kept is not None:
@@ -413,7 +408,7 @@ class _Drawing:
         if callee is None:
             return []
         callee = unwrap(callee)
-        if callee.type == "member_expression" and tail(self._text, callee.end_byte) == b"bind":
+        if callee.type == "member_expression" and self._index.tail(callee) == b"bind":
             return _fields(callee, "object")
         function = self._names.function_of(callee)
         if function is None:
@@ -428,37 +423,43 @@ class _Drawing:
         if constructor is None or len(given) < 2 or self._names.path(constructor).name != "Proxy":
             return []
         literal = self._constants.object_literal(given[1])
-        traps = {} if literal is None else dict(members(literal, self._text))
+        traps = {} if literal is None else self._constants.table(literal)
         return [traps[key] for key in ("get", "construct", "apply") if key in traps]
 
     # --- calls -------------------------------------------------------------------------------------------
 
     def _calls(self) -> None:
-        wanted = self._wanted[FactKind.CALL]
-        also = _THROUGH | (_WRITERS if self._wanted[FactKind.WRITE] != frozenset() else frozenset())
-        if self._wanted[FactKind.MODULE] != frozenset():
-            also |= _LOADERS
-        for index, (call, callee) in enumerate(self._sites.calls):
-            if not index & 1023 and time.monotonic() > self._deadline:
-                self.late = True
-                return
-            if wanted is not None and not self._maybe(callee, FactKind.CALL, also):
-                continue
-            self._call(call, callee)
+        wanted = self._wanted_calls
+        if wanted is not None:
+            wanted |= _THROUGH
+            if self._interest.regexes:
+                wanted |= {b"RegExp"}
+            if self._wanted_writes != frozenset():
+                wanted |= _WRITERS
+            if self._wanted_modules != frozenset():
+                wanted |= _LOADERS
+        for call, callee, kind in self._in_time(self._index.calls):
+            if wanted is None or self._maybe(callee, kind, wanted):
+                self._call(call, callee)
+            else:
+                self._consumed.add((callee.start_byte, callee.end_byte))
 
     def _call(self, call: Node, callee: Node) -> None:
         path, given = self._effective(self._names.path(callee), arguments(call))
         self._consume(callee)
         name = path.name
-        if name in REQUIRES and given:
-            self._required(call, given[0])
-        if given is not None:
-            self._define(name, call, given)
-            if path.segments[-1:] in {("__defineGetter__",), ("__defineSetter__",)} and len(given) > 1:
+        if given:
+            if name in REQUIRES:
+                self._required(call, given[0])
+            elif name in _DEFINERS:
+                self._define(name, call, given)
+            elif path.segments[-1:] in {("__defineGetter__",), ("__defineSetter__",)} and len(given) > 1:
                 holder = callee.child_by_field_name("object")
                 if holder is not None:
                     self._written_by_call(call, holder, self._constants.text(given[0]), given[1])
-        if self._wants(path, FactKind.CALL):
+            elif name == "RegExp":
+                self._built_regex(call, given)
+        if self._wants(name, self._wanted_calls):
             self._add(
                 FactKind.CALL,
                 name,
@@ -505,13 +506,19 @@ class _Drawing:
         return tuple(found[:MAX_ARGUMENTS])
 
     def _constructions(self) -> None:
-        for node in self._in_time(self._nodes.get("new", ())):
+        wanted = self._wanted_news
+        likely = None if wanted is None else wanted | {b"RegExp"}
+        for node in self._in_time(self._index.of("new")):
             constructor = node.child_by_field_name("constructor")
-            if constructor is None or not self._maybe(constructor, FactKind.NEW):
+            if constructor is None:
+                continue
+            self._consume(constructor)
+            if likely is not None and not self._maybe(constructor, constructor.type, likely):
                 continue
             path = self._names.path(constructor)
-            self._consume(constructor)
-            if self._wants(path, FactKind.NEW):
+            if path.name == "RegExp":
+                self._built_regex(node, arguments(node))
+            if self._wants(path.name, wanted):
                 self._add(
                     FactKind.NEW,
                     path.name,
@@ -524,7 +531,7 @@ class _Drawing:
     # --- modules -----------------------------------------------------------------------------------------
 
     def _modules(self) -> None:
-        for node in self._nodes.get("module", ()):
+        for node in self._index.of("module"):
             source = node.child_by_field_name("source")
             if source is None:
                 clauses = [child for child in node.named_children if child.type == "import_require_clause"]
@@ -537,7 +544,7 @@ class _Drawing:
         if name is None:
             return
         module = name.removeprefix("node:")
-        wanted = self._wanted[FactKind.MODULE]
+        wanted = self._wanted_modules
         if wanted is None or module.encode("utf-8", "replace") in wanted:
             spelled = self._text[source.start_byte : source.end_byte]
             decoded = module.encode("utf-8", "replace") not in spelled
@@ -546,46 +553,61 @@ class _Drawing:
     # --- reads -------------------------------------------------------------------------------------------
 
     def _reads(self) -> None:
-        wanted = self._wanted[FactKind.READ]
+        wanted = self._wanted_reads
         if wanted == frozenset():
             return
-        for node in self._in_time([*self._nodes.get("member", ()), *self._nodes.get("subscript", ())]):
-            if self._maybe(node, FactKind.READ):
-                self._read(node, self._names.path(node), node)
+        members = self._index.members
+        if wanted is not None:
+            likely = {
+                end
+                for end, name in self._index.tails()
+                if name in wanted or name in self._hidden or b"\\" in name
+            }
+            members = [
+                node for node in members if node.end_byte in likely and self._maybe(node, _MEMBER, wanted)
+            ]
+        for node in self._in_time([*members, *self._index.of("subscript")]):
+            self._read(node)
         for name, offsets in self._scopes.unbound.items():
             if wanted is None or name in wanted:
                 self._read_globals(name, offsets)
         for binding in self._scopes.bindings:
             for how, node, path, _function, _default in binding.definitions:
-                if node is None or not path or how not in {How.VALUE, How.MODULE}:
+                if not path or node is None or (how is not How.VALUE and how is not How.MODULE):
+                    continue
+                last = path[-1]
+                if (
+                    wanted is not None
+                    and isinstance(last, str)
+                    and last.encode("utf-8", "replace") not in wanted
+                ):
                     continue
                 if how is How.MODULE:
-                    name = self._constants.text(node)
-                    read = (
-                        NOWHERE
-                        if name is None
-                        else self._names.joined(self._names.module(name), *map(str, path))
-                    )
+                    module = self._constants.text(node)
+                    base = NOWHERE if module is None else self._names.module(module)
+                    read = self._names.joined(base, *reversed(self._names.steps(path)))
                 else:
                     read = self._names.at(node, path)
-                if read.known and self._wants(read, FactKind.READ):
-                    self._add(FactKind.READ, read.name, node, decoded=self._decoded(read, node))
+                if read.known and self._wants(read.name, wanted):
+                    self._add(FactKind.READ, read.name, node)
 
-    def _read(self, node: Node, path: Path, spelled: Node) -> None:
+    def _read(self, node: Node) -> None:
+        start, end = node.start_byte, node.end_byte
+        if (start, end) in self._consumed or _CONTINUES.match(self._text, end):
+            return
+        path = self._names.path(node)
         if not path.known or len(path.segments) < (1 if path.root is Root.GLOBAL else 2):
             return
-        if (node.start_byte, node.end_byte) in self._consumed or _CONTINUES.match(self._text, node.end_byte):
-            return
-        if self._wants(path, FactKind.READ):
-            self._add(FactKind.READ, path.name, node, at=self._at(node), decoded=self._decoded(path, spelled))
+        if self._wants(path.name, self._wanted_reads):
+            self._add(FactKind.READ, path.name, node, at=self._at(node), decoded=self._decoded(path, node))
 
     def _read_globals(self, name: bytes, offsets: list[int]) -> None:
         """Plain mentions of a global (``ethereum`` is ``window.ethereum``)."""
         text = name.decode("utf-8", "replace")
         path = self._names.joined(Path(Root.GLOBAL), text)
-        if not self._wants(path, FactKind.READ):
+        if not self._wants(path.name, self._wanted_reads):
             return
-        root = self._scopes.functions[0]
+        root = self._index.root
         for offset in offsets:
             end = offset + len(name)
             if (offset, end) in self._consumed or _CONTINUES.match(self._text, end):
@@ -597,23 +619,34 @@ class _Drawing:
     # --- strings and regular expressions -----------------------------------------------------------------
 
     def _strings(self) -> None:
-        for node in self._in_time(self._nodes.get("string", ())):
-            self._literal(node)
-        for node in self._in_time(self._nodes.get("template", ())):
+        for node in self._in_time(self._likely_strings()):
+            value = self._constants.fold(node)
+            if isinstance(value, str):
+                self._string(value, node)
+        for node in self._in_time(self._index.of("template")):
             parts = self._constants.template_parts(node)
             for part in parts:
                 if isinstance(part, str) and (part or len(parts) == 1):
                     self._string(part, node)
         self._folded_strings()
 
-    def _literal(self, node: Node) -> None:
-        interest = self._interest
-        size = node.end_byte - node.start_byte - 2
-        if size < interest.string_length and interest.string_pattern is None and not interest.string_values:
-            return
-        value = self._constants.fold(node)
-        if isinstance(value, str):
-            self._string(value, node)
+    def _likely_strings(self) -> list[Node]:
+        """The string literals whose values may be wanted, judged by their spelling."""
+        interest, text = self._interest, self._text
+        nodes = self._index.of("string")
+        least = interest.string_length
+        if least <= 1:
+            return nodes
+        exact = {value.encode("utf-8", "replace") for value in interest.string_values}
+        search = None if interest.string_pattern is None else interest.string_pattern.search
+        likely = []
+        for node in nodes:
+            raw = text[node.start_byte + 1 : node.end_byte - 1]
+            if len(raw) >= least or raw in exact or b"\\" in raw or b"&" in raw:
+                likely.append(node)
+            elif search is not None and search(raw):
+                likely.append(node)
+        return likely
 
     def _string(self, value: str, node: Node, end: int | None = None) -> None:
         text = values.as_text(value)
@@ -623,24 +656,21 @@ class _Drawing:
         self._add(FactKind.STRING, "", node, value=text, decoded=text.encode("utf-8", "replace") not in spelled)
 
     def _folded_strings(self) -> None:
-        """Strings that are worked out: the outermost expression that is constant, or constant neighbours in a sum."""
-        candidates = [
-            node
-            for node in self._nodes.get("binary", ())
-            if (operator := node.child_by_field_name("operator")) is not None and operator.type == "+"
-        ]
-        for call, callee in self._sites.calls:
-            kind = callee.type
-            if kind == "member_expression":
-                if tail(self._text, callee.end_byte) in _FOLDED:
+        """Strings that are worked out: the outermost constant expressions, and constant neighbours in a sum."""
+        candidates = []
+        for node in self._index.of("binary"):
+            operator = node.child(1)
+            if operator is not None and operator.type == "+":
+                candidates.append(node)
+        for call, callee, kind in self._index.calls:
+            if kind == _MEMBER:
+                if self._index.tail(callee) in _FOLDED and self._foldable(callee):
                     candidates.append(call)
             elif kind != "identifier" or self._text[callee.start_byte : callee.end_byte] in _FOLDED_GLOBALS:
                 candidates.append(call)
-        candidates += [
-            node
-            for node in self._nodes.get("template", ())
-            if b"${" in self._text[node.start_byte : node.end_byte]
-        ]
+        for node in self._index.of("template"):
+            if b"${" in self._text[node.start_byte : node.end_byte]:
+                candidates.append(node)
         candidates.sort(key=lambda node: (node.start_byte, -node.end_byte))
         covered = 0
         for node in self._in_time(candidates):
@@ -650,8 +680,20 @@ class _Drawing:
             if isinstance(value, str):
                 covered = node.end_byte
                 self._string(value, node)
-            elif node.type == "binary_expression" and value is values.UNKNOWN:
+            elif value is values.UNKNOWN and node.type == "binary_expression":
                 self._partial_sum(node)
+
+    def _foldable(self, callee: Node) -> bool:
+        """Whether what a method is called on may be constant, judged by how it starts."""
+        head = _HEAD.match(self._text, callee.start_byte)
+        if head is None:
+            return True
+        binding = self._scopes.at(head.start(1))
+        if binding is None:
+            return head[1] in _FOLDED_ROOTS or b"\\" in head[1]
+        if binding.name in self._holders or self._constants.of_binding(binding) is not values.UNKNOWN:
+            return True
+        return self._names.of_binding(binding).known
 
     def _partial_sum(self, node: Node) -> None:
         """Constant neighbours in a sum, of which only the outermost node is looked at."""
@@ -665,32 +707,23 @@ class _Drawing:
             if self._interest.wants_string(text):
                 decoded = text.encode("utf-8", "replace") not in self._text[start:end]
                 function = self._scopes.function_at(start)
-                fact = Fact(FactKind.STRING, "", 0, 0, start, end, function, text, decoded=decoded)
-                self._found.append((start, fact))
+                self._found.append(
+                    _Found(start, FactKind.STRING, "", start, end, function, text, decoded=decoded)
+                )
 
     def _regexes(self) -> None:
-        for node in self._in_time(self._nodes.get("regex", ())):
+        for node in self._in_time(self._index.of("regex")):
             value = self._constants.fold(node)
             if isinstance(value, values.Regex):
                 self._regex(node, values.as_text(value.source), value.flags)
-        for call, callee in self._sites.calls:
-            if tail(self._text, callee.end_byte) == b"RegExp" or callee.type not in {
-                "identifier",
-                "member_expression",
-            }:
-                self._built_regex(call, callee)
-        for node in self._nodes.get("new", ()):
-            constructor = node.child_by_field_name("constructor")
-            if constructor is not None:
-                self._built_regex(node, constructor)
 
-    def _built_regex(self, node: Node, constructor: Node) -> None:
-        if self._names.path(constructor).name != "RegExp":
+    def _built_regex(self, node: Node, given: list[Node]) -> None:
+        """A regular expression made of constant strings."""
+        if not self._interest.regexes or not given or given[0].type == "regex":
             return
-        given = self._constant_arguments(arguments(node))
-        if given and given[0] is not None and arguments(node)[0].type != "regex":
-            flags = given[1] if len(given) > 1 and given[1] is not None else ""
-            self._regex(node, given[0], flags)
+        source, flags, *_ = *self._constant_arguments(given), None, None
+        if source is not None:
+            self._regex(node, source, flags or "")
 
     def _regex(self, node: Node, source: str, flags: str) -> None:
         if len(source) >= self._interest.regex_length:
@@ -699,7 +732,18 @@ class _Drawing:
             self._add(FactKind.REGEX, "", node, value=source, args=(flags,), decoded=decoded)
 
 
-_NAMED = (FactKind.CALL, FactKind.NEW, FactKind.WRITE, FactKind.READ, FactKind.MODULE, FactKind.SHAPE)
+_MEMBER = "member_expression"
+_Item = TypeVar("_Item")
+_PLACE = itemgetter(0)
+_DEFINERS = frozenset(
+    {
+        "Object.assign",
+        "Object.defineProperty",
+        "Object.defineProperties",
+        "Reflect.defineProperty",
+        "Reflect.set",
+    }
+)
 _INERT = FUNCTIONS | {
     "string",
     "number",
@@ -711,7 +755,11 @@ _INERT = FUNCTIONS | {
     "template_string",
     "regex",
 }
-_PLAIN = re.compile(rb"#?[\w$\x80-\xff]+")
+_FOLDED_ROOTS = frozenset(
+    b"String Buffer Array Number Uint8Array Object JSON atob unescape decodeURIComponent decodeURI parseInt"
+    b" require module process window self globalThis global top frames parent new await Function eval".split()
+)
+_HEAD = re.compile(rb"[\s(]*([\w$\x80-\xff\\]+)")
 _FOLDED = frozenset(name.encode() for name in FOLDED_CALLS)
 _FOLDED_GLOBALS = frozenset({b"atob", b"unescape", b"decodeURIComponent", b"decodeURI", b"String"})
 
@@ -734,19 +782,3 @@ def _spread(array: Sequence[Node]) -> list[Node] | None:
     if not array or array[0].type != "array":
         return None
     return [node for node in array[0].named_children if node.type != "comment"]
-
-
-def _element(right: Node | None, path: Sequence[str | int | None], text: bytes) -> Node | None:
-    """The part of a literal that a destructuring assignment takes."""
-    for step in path:
-        if right is None:
-            return None
-        right = unwrap(right)
-        if isinstance(step, int) and right.type == "array":
-            items = [node for node in right.named_children if node.type != "comment"]
-            right = items[step] if step < len(items) else None
-        elif isinstance(step, str) and right.type == "object":
-            right = dict(members(right, text)).get(step)
-        else:
-            return None
-    return right

@@ -7,7 +7,7 @@ are all ``fetch``; see :class:`npmguard.model.Fact` for the form of names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from tree_sitter import Node
 from npmguard.javascript import values
 from npmguard.javascript.callsites import CallSites, arguments, unwrap
 from npmguard.javascript.constants import Constants
+from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.scopes import CLASSES, FUNCTIONS, Binding, Definition, How, Scopes, Step
 
 MAX_SEGMENTS = 16  # of a name; of a longer chain the last ones are kept
@@ -40,7 +41,6 @@ _SAME_AS_ARGUMENT = frozenset(
     {"Object", "Object.freeze", "Object.seal", "Object.assign", "util.promisify", "promisify"}
 )
 _MADE = "new "  # marks, as the only segment, an instance: "new XMLHttpRequest" is no name in JavaScript
-_EVALUATORS = frozenset({"eval", "Function"})
 _DOTTED = re.compile(r"\s*(?:return\s+)?([A-Za-z_$][\w$]*(?:\s*\.\s*[A-Za-z_$][\w$]*)*)\s*;?\s*\Z")
 _INTEROP = re.compile(rb"__esModule|\bdefault\b")
 
@@ -63,16 +63,18 @@ class Path(NamedTuple):
     @property
     def name(self) -> str:
         """The dotted name; empty for the global object itself."""
-        first = () if self.root in {Root.GLOBAL, Root.MODULE} else (self.root.value,)
-        return ".".join(first + tuple(each for each in self.segments if not each.startswith(_MADE)))
+        if self.root is Root.GLOBAL or self.root is Root.MODULE:
+            return ".".join(self.segments)
+        return ".".join((self.root.value, *(each for each in self.segments if not each.startswith(_MADE))))
 
     @property
     def known(self) -> bool:
         """Whether it starts from a global or a module."""
-        return self.root in {Root.GLOBAL, Root.MODULE}
+        return self.root is Root.GLOBAL or self.root is Root.MODULE
 
 
 NOWHERE = Path(Root.UNKNOWN)
+THIS = Path(Root.THIS)
 THE_GLOBAL = Path(Root.GLOBAL)
 
 
@@ -91,36 +93,49 @@ class Names:
 
     def path(self, node: Node) -> Path:
         """What *node* refers to."""
-        segments: list[str] = []
+        backwards: list[str] = []
+        text = self._scopes.text
         while True:
             kind = node.type
-            if kind in {"member_expression", "subscript_expression"}:
-                if len(segments) >= MAX_SEGMENTS:
-                    return self._normalised(NOWHERE, segments)
-                base = node.child_by_field_name("object")
-                name = self._constants.property_name(node)
-                if base is None:
-                    return self._normalised(NOWHERE, segments)
-                aliased = None if name is None else self._constants.property_node(base, name)
-                if aliased is not None and aliased.type not in FUNCTIONS:
-                    found = self._alias(aliased)
-                    if found.known:
-                        return self._normalised(found, segments)
-                segments.append("[]" if name is None else name)
+            if kind == "member_expression":
+                base = node.named_child(0)
+                if base is None or len(backwards) >= MAX_SEGMENTS:
+                    return self._normalised(NOWHERE, backwards)
+                raw = text[base.end_byte : node.end_byte].lstrip(b".? \t\r\n")
+                if raw.isalnum() or _PLAIN.fullmatch(raw):
+                    backwards.append(raw.decode("utf-8", "replace"))
+                else:
+                    backwards.append(self._constants.property_name(node) or "[]")
                 node = base
-            elif kind in {"sequence_expression"}:
+            elif kind == "identifier":
+                return self._from_identifier(node, backwards)
+            elif kind == "this":
+                return self._normalised(THIS, backwards)
+            elif kind == "subscript_expression":
+                base = node.named_child(0)
+                if base is None or len(backwards) >= MAX_SEGMENTS:
+                    return self._normalised(NOWHERE, backwards)
+                backwards.append(self._constants.property_name(node) or "[]")
+                node = base
+            elif kind == "sequence_expression":
                 node = node.named_children[-1]
             elif kind == "assignment_expression":
                 right = node.child_by_field_name("right")
                 if right is None:
-                    break
+                    return self._normalised(NOWHERE, backwards)
                 node = right
             else:
                 inner = unwrap(node)
                 if inner.id == node.id:
-                    break
+                    return self._normalised(self._root(node), backwards)
                 node = inner
-        return self._normalised(self._root(node), segments)
+
+    def target(self, node: Node) -> Path:
+        """What an assignment to *node* changes: a member of its object, whatever that member was before."""
+        base = node.named_child(0) if node.type in MEMBERS else None
+        if base is None:
+            return self.path(node)
+        return self._normalised(self.path(base), [self._constants.property_name(node) or "[]"])
 
     def of_binding(self, binding: Binding) -> Path:
         """What a declared name refers to: where it came from, or nowhere."""
@@ -132,16 +147,27 @@ class Names:
             )
         return found
 
-    def at(self, node: Node, path: Iterable[Step]) -> Path:
+    def at(self, node: Node, path: Sequence[Step]) -> Path:
         """What the part of *node* refers to that a destructuring takes."""
-        segments = ["[]" if step is None else str(step) for step in path]
-        if segments and node.type in {"object", "array"}:
-            inner = self._constants.property_node(node, segments[0])
-            if node.type == "array" and segments[0].isdigit():
-                items = [child for child in node.named_children if child.type != "comment"]
-                inner = items[int(segments[0])] if int(segments[0]) < len(items) else None
-            return NOWHERE if inner is None else self.at(inner, segments[1:])
-        return self._normalised(self._alias(node), segments[::-1])
+        for position, step in enumerate(path):
+            literal = unwrap(node)
+            inner: Node | None = None
+            if literal.type == "object":
+                name = self._constants.step(step)
+                inner = None if name is None else self._constants.table(literal).get(name)
+            elif literal.type == "array" and isinstance(step, int):
+                items = [child for child in literal.named_children if child.type != "comment"]
+                inner = items[step] if step < len(items) else None
+            else:
+                return self._normalised(self._alias(node), self.steps(path[position:]))
+            if inner is None:
+                return NOWHERE
+            node = inner
+        return self._alias(node)
+
+    def steps(self, path: Sequence[Step]) -> list[str]:
+        """The segments of steps into a value, last first."""
+        return [self._constants.step(step) or "[]" for step in reversed(path)]
 
     def joined(self, base: Path, *segments: str) -> Path:
         """The path of some properties of what *base* refers to."""
@@ -166,10 +192,6 @@ class Names:
 
     def _root(self, node: Node) -> Path:
         kind = node.type
-        if kind == "identifier":
-            return self._identifier(node)
-        if kind == "this":
-            return Path(Root.THIS)
         if kind in {"import", "super"}:
             return Path(Root.GLOBAL, (kind,))
         if kind not in _COMPOUND:
@@ -183,12 +205,29 @@ class Names:
                 self._nesting -= 1
         return found or NOWHERE
 
-    def _identifier(self, node: Node) -> Path:
+    def _from_identifier(self, node: Node, backwards: list[str]) -> Path:
         name = self._scopes.name(node)
-        binding = self._scopes.lookup(name, node.start_byte)
-        if binding is not None:
-            return self.of_binding(binding) if self._nesting < _MAX_NESTING else NOWHERE
-        return self._normalised(Path(Root.GLOBAL), [name.decode("utf-8", "replace")])
+        binding = self._scopes.binding(node)
+        if binding is None:
+            backwards.append(name.decode("utf-8", "replace"))
+            return self._normalised(THE_GLOBAL, backwards)
+        base = self._bound.get(binding)
+        if base is None:
+            base = self.of_binding(binding) if self._nesting < _MAX_NESTING else NOWHERE
+        if base.known or not backwards:
+            return self._normalised(base, backwards)
+        kept = self._constants.property_of(binding, backwards[-1])
+        if kept is not None and kept.type not in FUNCTIONS:
+            rest = backwards[:-1]
+            while rest and kept.type == "object":
+                inner = self._constants.table(kept).get(rest.pop())
+                if inner is None:
+                    return self._normalised(base, backwards)
+                kept = inner
+            found = self._alias(kept)
+            if found.known:
+                return self._normalised(found, rest)
+        return self._normalised(base, backwards)
 
     def _compound(self, node: Node, kind: str) -> Path:
         if kind == "ternary_expression":
@@ -207,7 +246,7 @@ class Names:
             given = arguments(node)
             if made.name == "Proxy" and given:
                 return self._alias(given[0])
-            if made.known and made.name not in _EVALUATORS:
+            if made.known and made.name != "Function":
                 return _instance(made.name)
         return NOWHERE
 
@@ -239,7 +278,7 @@ class Names:
         how, node, path = definition.how, definition.node, definition.path
         if how is How.MODULE and node is not None:
             module = self._constants.text(node)
-            return None if module is None else self._normalised(_module(module), [str(step) for step in path])
+            return None if module is None else self._normalised(_module(module), self.steps(path))
         if how is How.PARAMETER:
             node, path = self._constants.argument_node(definition), path[1:]
             if (
@@ -332,7 +371,7 @@ class Names:
                 continue
             if node.type != "identifier":
                 return None
-            binding = self._scopes.lookup(self._scopes.name(node), node.start_byte)
+            binding = self._scopes.binding(node)
             if binding is None or len(binding.definitions) != 1:
                 return None
             definition = binding.definitions[0]
@@ -363,13 +402,23 @@ class Names:
 
     def _normalised(self, base: Path, backwards: list[str]) -> Path:
         """The path of *base* followed by segments given last first, in its one spelling."""
-        segments = [*base.segments, *backwards[::-1]]
-        root = base.root
+        root, before = base
+        if not before and root is not Root.GLOBAL and "constructor" not in backwards:
+            return Path(root, tuple(backwards[::-1])) if backwards else base
+        segments = [*before, *backwards[::-1]]
         if root is Root.GLOBAL:
             while segments and (segments[0] in GLOBAL_OBJECTS or segments[:2] == ["document", "defaultView"]):
                 del segments[: 1 if segments[0] in GLOBAL_OBJECTS else 2]
-        elif root is Root.MODULE and len(segments) > 1 and segments[1] == "default":
-            del segments[1]
+        elif root is Root.MODULE:
+            if len(segments) > 1 and segments[1] == "default":
+                del segments[1]
+        elif len(segments) > 1 and segments[0].startswith(_MADE):
+            made = segments[0].removeprefix(_MADE).split(".")
+            if segments[1] == "__proto__":
+                return Path(Root.GLOBAL, (*made, "prototype", *segments[2:]))
+            if segments[1] == "constructor":
+                return Path(Root.GLOBAL, (*made, *segments[2:]))
+            del segments[0]
         if "constructor" in segments:
             for index in range(len(segments) - 1, 0, -1):
                 if segments[index] == "constructor" and segments[index - 1] in {"constructor", "Function"}:
@@ -377,16 +426,10 @@ class Names:
                 if segments[index - 1 : index + 1] == ["prototype", "constructor"]:
                     del segments[index - 1 : index + 1]
                     break
-        if len(segments) > 1 and segments[0].startswith(_MADE):
-            made = segments[0].removeprefix(_MADE).split(".")
-            if segments[1] == "__proto__":
-                return Path(Root.GLOBAL, (*made, "prototype", *segments[2:]))
-            if segments[1] == "constructor":
-                return Path(Root.GLOBAL, (*made, *segments[2:]))
-            segments = segments[1:]
         return Path(root, tuple(segments[-MAX_SEGMENTS:]))
 
 
+_PLAIN = re.compile(rb"#?[\w$\x80-\xff]+")
 _COMPOUND = frozenset({"ternary_expression", "binary_expression", "call_expression", "new_expression"})
 _EMPTY = frozenset({"undefined", "null", "object", "array", "false", "number", "unary_expression", "this"})
 

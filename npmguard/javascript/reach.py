@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import itemgetter
 
 from tree_sitter import Node
 
+from npmguard.javascript.index import Index
 from npmguard.javascript.scopes import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, Scopes, key_name
-from npmguard.javascript.syntax import Captures
 from npmguard.model import FunctionSpan
 
 MAX_CANDIDATES = 4  # functions under one property name, beyond which the name says nothing
@@ -16,10 +17,10 @@ MAX_CANDIDATES = 4  # functions under one property name, beyond which the name s
 class Reach:
     """The functions of one file by the property names they are stored under, and who reaches whom."""
 
-    def __init__(self, scopes: Scopes, nodes: Captures) -> None:
+    def __init__(self, index: Index, scopes: Scopes) -> None:
         """Find the functions that are stored under a property or method name."""
         self._scopes = scopes
-        self._nodes = nodes
+        self._index = index
         self._held: dict[Binding, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]] = {}
         self.by_property: dict[bytes, list[int]] = {}
         self._targets: set[int] = set()
@@ -38,13 +39,7 @@ class Reach:
             parent = scopes.parents[index]
             if parent >= 0 and node.type not in FUNCTION_DECLARATIONS and node.type not in _NAMED_CLASSES:
                 reaches[parent].add(index)
-        text = scopes.text
-        for member in self._nodes.get("member", ()):
-            end = member.end_byte
-            if end not in self._targets:
-                found = self.by_property.get(tail(text, end))
-                if found is not None and len(found) <= MAX_CANDIDATES:
-                    reaches[scopes.function_at(end - 1)].update(found)
+        self._by_name(reaches)
         spans = []
         for index, node in enumerate(scopes.functions):
             refers: set[tuple[int, int]] = set()
@@ -57,13 +52,33 @@ class Reach:
             spans.append(
                 FunctionSpan(
                     node.start_byte if index else 0,
-                    node.end_byte if index else len(text),
+                    node.end_byte if index else len(scopes.text),
                     scopes.parents[index],
                     tuple(sorted(reaches[index])),
                     tuple(sorted(refers)),
                 )
             )
         return tuple(spans)
+
+    def _by_name(self, reaches: list[set[int]]) -> None:
+        """Add the functions that are stored under the property names that each function mentions."""
+        stored = {name: found for name, found in self.by_property.items() if len(found) <= MAX_CANDIDATES}
+        targets, scopes = self._targets, self._scopes
+        mentioned = [
+            (end, stored[name]) for end, name in self._index.tails() if name in stored and end not in targets
+        ]
+        mentioned.sort(key=itemgetter(0))
+        starts = self._starts
+        ends = [node.end_byte for node in scopes.functions]
+        ends[0] = len(scopes.text) + 1
+        function, following = 0, 1
+        for end, found in mentioned:
+            if following < len(starts) and starts[following] < end:
+                following = bisect_left(starts, end, following)
+                function = following - 1
+            while ends[function] < end:
+                function = scopes.parents[function]
+            reaches[function].update(found)
 
     def _holds(self, binding: Binding) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
         """The functions that a binding holds or is made with, and the initialisers that it has otherwise."""
@@ -109,23 +124,22 @@ class Reach:
         for index, node in enumerate(scopes.functions):
             if node.type == "method_definition":
                 self._store(node.child_by_field_name("name"), index)
-        for pair in self._nodes.get("pair", ()):
+        for pair in self._index.of("pair"):
             value = pair.child_by_field_name("value")
             if value is not None and value.type in FUNCTIONS:
                 self._store(pair.child_by_field_name("key"), scopes.function_of_node.get(value.id, 0))
-        for field in self._nodes.get("field", ()):
+        for field in self._index.of("field"):
             value = field.child_by_field_name("value")
             if value is not None and value.type in FUNCTIONS:
                 name = field.child_by_field_name("property") or field.child_by_field_name("name")
                 self._store(name, scopes.function_of_node.get(value.id, 0))
-        for assignment in self._nodes.get("assignment", ()):
-            left, right = assignment.child_by_field_name("left"), assignment.child_by_field_name("right")
-            if left is None or right is None or left.type != "member_expression":
+        for _node, left, kind, right, _compound in self._index.assignments:
+            if kind != "member_expression" or right is None:
                 continue
             self._targets.add(left.end_byte)
             if right.type in FUNCTIONS:
                 index = scopes.function_of_node.get(right.id, 0)
-                self.by_property.setdefault(tail(scopes.text, left.end_byte), []).append(index)
+                self.by_property.setdefault(self._index.tail(left), []).append(index)
 
     def _store(self, key: Node | None, index: int) -> None:
         name = None if key is None else key_name(key, self._scopes.text)
@@ -134,8 +148,3 @@ class Reach:
 
 
 _NAMED_CLASSES = CLASSES - {"class"}
-
-
-def tail(text: bytes, end: int) -> bytes:
-    """The last segment of a member expression that ends there, as spelled."""
-    return text[max(end - 48, 0) : end].rpartition(b".")[2].strip()

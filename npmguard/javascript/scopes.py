@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from operator import attrgetter
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from npmguard.javascript.syntax import Captures
-
-BY_START = attrgetter("start_byte")
+from npmguard.javascript.index import BY_START, MEMBERS, Index
 
 FUNCTION_EXPRESSIONS = frozenset({"function_expression", "arrow_function", "generator_function"})
 FUNCTION_DECLARATIONS = frozenset({"function_declaration", "generator_function_declaration"})
@@ -27,8 +24,8 @@ FUNCTIONS = FUNCTION_EXPRESSIONS | FUNCTION_DECLARATIONS | CLASSES | {"method_de
 
 _ESCAPE = re.compile(rb"\\u(?:\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{4}))")
 
-Step = str | int | None
-"""One step into a destructured value: a property, an index, or None for one that is not constant."""
+Step = str | int | Node | None
+"""One step into a destructured value: a property, an index, a computed key, or None for one that is not known."""
 
 
 class How(Enum):
@@ -56,10 +53,9 @@ class Binding:
     """A declared name: where, what it is given, and the offsets at which it is used."""
 
     name: bytes
-    scope: int
     function: int
-    definitions: list[Definition] = field(default_factory=list)
-    uses: list[int] = field(default_factory=list)
+    definitions: list[Definition]
+    uses: list[int]
 
 
 @dataclass(slots=True)
@@ -70,61 +66,39 @@ class Scope:
     end: int
     parent: int
     function: int
-    names: dict[bytes, Binding | None] = field(default_factory=dict)
+    names: dict[bytes, Binding]
 
 
 class Scopes:
     """The scopes, functions and bindings of one file."""
 
-    def __init__(self, text: bytes, root: Node, nodes: Captures) -> None:
-        """Build the table from the nodes that :func:`npmguard.javascript.syntax.captures` found below *root*."""
-        self.text = text
-        self.functions: list[Node] = [root, *sorted(nodes.get("function", ()), key=_span)]
+    def __init__(self, index: Index) -> None:
+        """Build the table from the nodes of a file."""
+        text = self.text = index.text
+        self.functions: list[Node] = [index.root, *sorted(index.of("function"), key=_span)]
         self.parents: list[int] = [-1]
-        self.scopes: list[Scope] = [Scope(0, len(text), -1, 0)]
-        self.function_scopes: list[int] = [0]
+        self.scopes: list[Scope] = [Scope(0, len(text) + 1, -1, 0, {})]
         self.bindings: list[Binding] = []
-        self.declared: set[int] = set()
         self.unbound: dict[bytes, list[int]] = {}
         self.mentions: list[set[Binding]] = []
-        self.function_of_node: dict[int, int] = {}
-        self._starts: list[int] = [0]
-        _Builder(self, nodes)
-        self._resolve_writes(nodes)
-        self._resolve(nodes)
+        self.function_of_node: dict[int, int] = {index.root.id: 0}
+        self._bound: dict[int, Binding] = {}
+        _Builder(self, index)
+        self._places, self._innermost = self._boundaries()
+        self._resolve(index)
+        self._resolve_writes(index)
 
-    def lookup(self, name: bytes, offset: int) -> Binding | None:
-        """The binding that *name* means at *offset*; None if it is not declared in the file."""
-        return self.visible(name, self.scope_at(offset))
+    def binding(self, identifier: Node) -> Binding | None:
+        """The binding that an identifier means; None if the name is not declared in the file."""
+        return self._bound.get(identifier.start_byte)
 
-    def visible(self, name: bytes, scope: int) -> Binding | None:
-        """The binding that *name* means inside that scope."""
-        scopes = self.scopes
-        index = scope
-        passed = []
-        found: Binding | None = None
-        while index >= 0:
-            names = scopes[index].names
-            if name in names:
-                found = names[name]
-                break
-            passed.append(names)
-            index = scopes[index].parent
-        for names in passed:
-            names[name] = found
-        return found
-
-    def scope_at(self, offset: int) -> int:
-        """The index of the innermost scope around *offset*."""
-        scopes = self.scopes
-        index = bisect_right(self._starts, offset) - 1
-        while index > 0 and scopes[index].end <= offset:
-            index = scopes[index].parent
-        return max(index, 0)
+    def at(self, offset: int) -> Binding | None:
+        """The same for the identifier that starts at *offset*."""
+        return self._bound.get(offset)
 
     def function_at(self, offset: int) -> int:
         """The index of the innermost function around *offset*; 0 is the file's top level."""
-        return self.scopes[self.scope_at(offset)].function
+        return self.scopes[self._innermost[bisect_right(self._places, offset) - 1]].function
 
     def name(self, node: Node) -> bytes:
         """The name that an identifier node spells."""
@@ -132,88 +106,130 @@ class Scopes:
 
     def bind(self, scope: int, node: Node, definition: Definition | None) -> Binding:
         """Declare the identifier *node* in that scope, with what gives it its value, if anything does."""
-        name = self.name(node)
-        names = self.scopes[scope].names
-        binding = names.get(name)
+        start = node.start_byte
+        name = self.text[start : node.end_byte]
+        if b"\\" in name:
+            name = spelled(name)
+        holder = self.scopes[scope]
+        binding = holder.names.get(name)
         if binding is None:
-            binding = names[name] = Binding(name, scope, self.scopes[scope].function)
+            binding = holder.names[name] = Binding(name, holder.function, [], [])
             self.bindings.append(binding)
         if definition is not None:
             binding.definitions.append(definition)
-        self.declared.add(node.start_byte)
+        self._bound[start] = binding
         return binding
 
     def open(self, start: int, end: int, parent: int, function: int) -> int:
         """Add a scope; they are opened in the order of their starts."""
-        self.scopes.append(Scope(start, end, parent, function))
-        self._starts.append(start)
+        self.scopes.append(Scope(start, end, parent, function, {}))
         return len(self.scopes) - 1
 
-    def _resolve_writes(self, nodes: Captures) -> None:
-        """Add assignments to the bindings that they change."""
-        for node in nodes.get("assignment", ()):
-            left = node.child_by_field_name("left")
-            if left is None:
-                continue
-            if left.type == "identifier":
-                self._write(left, Definition(How.VALUE, node.child_by_field_name("right")))
-            elif left.type in {"array_pattern", "object_pattern"}:
-                right = node.child_by_field_name("right")
-                for target, path in pattern_names(left, self.text):
-                    if target.type not in {"member_expression", "subscript_expression"}:
-                        self._write(target, Definition(How.VALUE, right, path))
-        changed = [node.child_by_field_name("left") for node in nodes.get("augmented", ())]
-        changed += [node.child_by_field_name("argument") for node in nodes.get("update", ())]
-        for target in changed:
-            if target is not None and target.type == "identifier":
-                self._write(target, Definition(How.OPAQUE))
+    def _boundaries(self) -> tuple[list[int], list[int]]:
+        """The offsets at which the innermost scope changes, and the scope from there on."""
+        places, innermost = [0], [0]
+        stack = [0]
+        scopes = self.scopes
+        for position in range(1, len(scopes) + 1):
+            start = scopes[position].start if position < len(scopes) else scopes[0].end
+            while len(stack) > 1 and scopes[stack[-1]].end <= start:
+                places.append(scopes[stack.pop()].end)
+                innermost.append(stack[-1])
+            if position < len(scopes):
+                places.append(start)
+                innermost.append(position)
+                stack.append(position)
+        return places, innermost
 
-    def _write(self, target: Node, definition: Definition) -> None:
-        binding = self.lookup(self.name(target), target.start_byte)
-        if binding is not None:
-            binding.definitions.append(definition)
+    def _resolve(self, index: Index) -> None:
+        """Resolve every identifier in source order, keeping what each function mentions.
 
-    def _resolve(self, nodes: Captures) -> None:
-        """Resolve every identifier in source order, keeping what each function mentions."""
-        text, scopes, declared = self.text, self.scopes, self.declared
+        The names in force are kept in one table, which entering a scope changes and leaving it restores, so
+        that neither depth nor number of scopes makes a look-up slow.
+        """
+        text, scopes, bound, unbound = self.text, self.scopes, self._bound, self.unbound
         mentions: list[set[Binding]] = [set() for _ in self.functions]
-        unbound = self.unbound
-        identifiers = [*nodes.get("identifier", ()), *nodes.get("shorthand", ())]
+        identifiers = [*index.of("identifier"), *index.of("shorthand"), *self._assigned_names(index)]
         identifiers.sort(key=BY_START)
-        following = 1
-        beyond = len(text) + 1
+        active: dict[bytes, Binding | None] = dict(scopes[0].names)
+        stack: list[tuple[int, int, list[tuple[bytes, Binding | None]]]] = [(scopes[0].end, 0, [])]
+        following, beyond = 1, len(text) + 2
         next_start = scopes[1].start if len(scopes) > 1 else beyond
-        scope = 0
-        end, names, mentioned = scopes[0].end, scopes[0].names, mentions[0]
+        end, mentioned = scopes[0].end, mentions[0]
         for node in identifiers:
             start = node.start_byte
             if start >= next_start or start >= end:
-                while following < len(scopes) and scopes[following].start <= start:
+                while True:
+                    while stack[-1][0] <= min(next_start, start):
+                        for name, before in stack.pop()[2]:
+                            active[name] = before
+                    if next_start > start:
+                        break
+                    scope = scopes[following]
+                    stack.append((scope.end, following, [(name, active.get(name)) for name in scope.names]))
+                    active.update(scope.names)
                     following += 1
-                next_start = scopes[following].start if following < len(scopes) else beyond
-                scope = following - 1
-                while scope > 0 and scopes[scope].end <= start:
-                    scope = scopes[scope].parent
-                end, names = scopes[scope].end, scopes[scope].names
-                mentioned = mentions[scopes[scope].function]
-            if start in declared:
+                    next_start = scopes[following].start if following < len(scopes) else beyond
+                end = stack[-1][0]
+                mentioned = mentions[scopes[stack[-1][1]].function]
+            if start in bound:
                 continue
             name = text[start : node.end_byte]
-            try:
-                binding = names[name]
-            except KeyError:
-                if b"\\" in name:
-                    name = spelled(name)
-                binding = self.visible(name, scope)
-            if binding is None:
-                if name in unbound:
-                    unbound[name].append(start)
-                else:
-                    unbound[name] = [start]
-            else:
+            binding = active.get(name)
+            if binding is not None:
+                bound[start] = binding
                 binding.uses.append(start)
                 mentioned.add(binding)
+                continue
+            if b"\\" in name:
+                name = spelled(name)
+                binding = active.get(name)
+                if binding is not None:
+                    bound[start] = binding
+                    binding.uses.append(start)
+                    mentioned.add(binding)
+                    continue
+            if name in unbound:
+                unbound[name].append(start)
+            else:
+                unbound[name] = [start]
         self.mentions = mentions
+
+    def _assigned_names(self, index: Index) -> list[Node]:
+        """The names that destructuring assignments give a value, which the grammar has a kind of its own for."""
+        found: list[Node] = []
+        for _node, left, kind, _right, _compound in index.assignments:
+            if kind == "object_pattern" or kind == "array_pattern":
+                targets = (target for target, _path in pattern_names(left, self.text))
+                found.extend(
+                    target for target in targets if target.type == "shorthand_property_identifier_pattern"
+                )
+        return found
+
+    def _resolve_writes(self, index: Index) -> None:
+        """Add assignments to the bindings that they change."""
+        for _node, left, kind, right, compound in index.assignments:
+            if kind == "identifier":
+                self._write(left, Definition(How.OPAQUE) if compound else Definition(How.VALUE, right))
+            elif kind == "object_pattern" or kind == "array_pattern":
+                for target, path in pattern_names(left, self.text):
+                    if target.type not in MEMBERS:
+                        self._write(target, Definition(How.VALUE, right, path))
+        for node in index.of("update"):
+            target = node.named_child(0)
+            if target is not None and target.type == "identifier":
+                self._write(target, Definition(How.OPAQUE))
+        for node in index.of("block"):
+            if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
+                left = node.child_by_field_name("left")
+                for target, _path in [] if left is None else pattern_names(left, self.text):
+                    if target.type not in MEMBERS:
+                        self._write(target, Definition(How.OPAQUE))
+
+    def _write(self, target: Node, definition: Definition) -> None:
+        binding = self._bound.get(target.start_byte)
+        if binding is not None:
+            binding.definitions.append(definition)
 
 
 def spelled(name: bytes) -> bytes:
@@ -255,7 +271,8 @@ def pattern_names(pattern: Node, text: bytes) -> list[tuple[Node, tuple[Step, ..
         elif kind == "pair_pattern":
             key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
             if key is not None and value is not None:
-                pending.append((value, (*path, key_name(key, text))))
+                computed = key.named_children if key.type == "computed_property_name" else []
+                pending.append((value, (*path, computed[0] if computed else key_name(key, text))))
         elif kind == "rest_pattern":
             rest = path[:-1] + (None,) if path and isinstance(path[-1], int) else path
             pending.extend((child, rest) for child in node.named_children)
@@ -309,14 +326,13 @@ class _Open(NamedTuple):
 class _Builder:
     """The sweep that opens scopes and declares names."""
 
-    def __init__(self, scopes: Scopes, nodes: Captures) -> None:
+    def __init__(self, scopes: Scopes, index: Index) -> None:
         self.scopes = scopes
         self.text = scopes.text
         self.stack = [_Open(len(scopes.text) + 1, 0, 0, 0)]
-        scopes.function_of_node[scopes.functions[0].id] = 0
         events: list[tuple[int, int, int, Node]] = []
         for order, name in enumerate(("function", "block", "let", "var", "module", "enum")):
-            events += [(node.start_byte, -node.end_byte, order, node) for node in nodes.get(name, ())]
+            events += [(node.start_byte, -node.end_byte, order, node) for node in index.of(name)]
         events.sort(key=lambda event: event[:3])
         handlers = (self._function, self._block, self._let, self._var, self._module, self._enum)
         stack = self.stack
@@ -329,29 +345,33 @@ class _Builder:
         scopes = self.scopes
         around = self.stack[-1]
         index = len(scopes.parents)
+        start, end, kind = node.start_byte, node.end_byte, node.type
         scopes.parents.append(around.function)
         scopes.function_of_node[node.id] = index
-        kind = node.type
-        name = node.child_by_field_name("name") if kind != "arrow_function" else None
-        scope = scopes.open(node.start_byte, node.end_byte, around.scope, index)
-        scopes.function_scopes.append(scope)
-        self.stack.append(_Open(node.end_byte, scope, scope, index))
-        if name is not None and kind != "method_definition":
-            definition = Definition(How.FUNCTION, node, (), index)
-            if kind in FUNCTION_EXPRESSIONS or kind == "class":
-                scopes.bind(scope, name, definition)
-            else:
-                binding = scopes.bind(around.scope, name, definition)
-                if kind in FUNCTION_DECLARATIONS and around.scope != around.function_scope:
-                    scopes.scopes[around.function_scope].names.setdefault(binding.name, binding)
+        scope = scopes.open(start, end, around.scope, index)
+        self.stack.append(_Open(end, scope, scope, index))
+        if kind == "arrow_function":
+            single = node.child_by_field_name("parameter")
+            if single is not None:
+                scopes.bind(scope, single, Definition(How.PARAMETER, None, (0,), index))
+                return
+        elif kind != "method_definition":
+            name = node.child_by_field_name("name")
+            if name is not None:
+                self._named_function(name, kind, Definition(How.FUNCTION, node, (), index), scope, around)
         if kind not in CLASSES:
             self._parameters(node, scope, index)
 
-    def _parameters(self, node: Node, scope: int, index: int) -> None:
-        single = node.child_by_field_name("parameter")
-        if single is not None:
-            self.scopes.bind(scope, single, Definition(How.PARAMETER, None, (0,), index))
+    def _named_function(self, name: Node, kind: str, definition: Definition, own: int, around: _Open) -> None:
+        scopes = self.scopes
+        if kind in FUNCTION_EXPRESSIONS or kind == "class":
+            scopes.bind(own, name, definition)
             return
+        binding = scopes.bind(around.scope, name, definition)
+        if kind in FUNCTION_DECLARATIONS and around.scope != around.function_scope:
+            scopes.scopes[around.function_scope].names.setdefault(binding.name, binding)
+
+    def _parameters(self, node: Node, scope: int, index: int) -> None:
         parameters = node.child_by_field_name("parameters")
         if parameters is None:
             return
@@ -399,8 +419,6 @@ class _Builder:
                 continue
             if name.type == "identifier":
                 self.scopes.bind(scope, name, None if value is None else Definition(How.VALUE, value))
-            elif value is None:  # for (const {a} of b), which the grammar may read so in broken code
-                self._declare(name, scope, None)
             else:
                 self._declare(name, scope, value)
 
@@ -408,7 +426,7 @@ class _Builder:
         if pattern is None:
             return
         for target, path in pattern_names(pattern, self.text):
-            if target.type in {"member_expression", "subscript_expression"}:
+            if target.type in MEMBERS:
                 continue
             definition = Definition(How.OPAQUE) if value is None else Definition(How.VALUE, value, path)
             self.scopes.bind(scope, target, definition)

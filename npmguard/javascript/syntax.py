@@ -104,7 +104,6 @@ class Parsed:
     problem: str | None = None
 
 
-@cache
 def grammar_for(path: str) -> Grammar:
     """The grammar that reads a file of that name; JavaScript (with JSX) for every name it does not know."""
     name = path.lower()
@@ -114,7 +113,7 @@ def grammar_for(path: str) -> Grammar:
 
 
 def is_declaration(path: str) -> bool:
-    """Whether a file of that name holds TypeScript declarations only: types without any code that can run."""
+    """Whether a file of that name is meant to hold TypeScript declarations only, without code that runs."""
     return bool(re.search(r"\.d(\.[^./]+)?\.[cm]?ts$", path.lower()))
 
 
@@ -130,8 +129,6 @@ def parse(path: str, source: bytes, limits: Limits) -> Parsed:
     grammar = grammar_for(path)
     allowed = min(limits.analysis_seconds, _BASE_SECONDS + _SECONDS_PER_BYTE * len(source))
     deadline = time.monotonic() + allowed
-    if is_declaration(path):
-        return Parsed(source, None, grammar, deadline)
     if len(source) > limits.source_bytes:
         problem = f"larger than source-bytes ({len(source)} > {limits.source_bytes} bytes)"
         return Parsed(source, None, grammar, deadline, problem=problem)
@@ -217,9 +214,10 @@ def _parse_deep(grammar: Grammar, text: bytes, deadline: float) -> Tree | None:
 def _unsearchable(tree: Tree, text: bytes) -> str | None:
     if _too_deep(tree):
         return f"nested deeper than {MAX_DEPTH} levels"
-    work = sum((match.end() - match.start()) ** 2 for match in _COMMA_RUNS.finditer(text))
-    if work > _RUN_WORK:
-        return "more holes in arrays than a program has"
+    if any(separator * 64 in text.translate(None, delete=b" \t\r\n") for separator in (b",", b";")):
+        work = sum((match.end() - match.start()) ** 2 for match in _COMMA_RUNS.finditer(text))
+        if work > _RUN_WORK:
+            return "more holes in arrays than a program has"
     if tree.root_node.has_error:
         work = 0
         for node in _broken(tree.root_node):
