@@ -225,10 +225,17 @@ def run(arguments: list[str]) -> int:
         _say(str(error))
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; nothing is left running and the caches are whole")
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)  # threads that wait for a registry's answer would hold the process otherwise
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this, too
+        _interrupted()
     return code if isinstance(code, int) else OK
+
+
+def _interrupted() -> NoReturn:
+    """End at once: threads that wait for a registry's answer would hold the process otherwise."""
+    _say("interrupted; no worker is left running, and the caches are whole")
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _settings(

@@ -67,9 +67,7 @@ def test_broken_json_names_file_line_and_column(tmp_path: Path) -> None:
     lock.write_text('{\n  "lockfileVersion": 3,\n  "packages": {,}\n}\n')
     done = npmguard("scan", lock, env=environment(tmp_path / "home", NOWHERE))
     assert done.code == 2
-    assert str(lock) in done.stderr
-    assert "line 3" in done.stderr
-    assert "column 16" in done.stderr
+    assert f"{lock}:3:16:" in done.stderr
 
 
 def test_an_unknown_lockfile_version(tmp_path: Path) -> None:
