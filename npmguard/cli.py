@@ -16,7 +16,7 @@ import typer
 
 from npmguard import __version__
 from npmguard.config import Config, FailOn, load_config
-from npmguard.errors import ConfigError, NpmguardError
+from npmguard.errors import ConfigError, NpmguardError, PackageError, RegistryError
 from npmguard.outcome import FLAGGED, INCOMPLETE, INTERRUPTED, OK, USAGE, exit_code
 from npmguard.report.escape import terminal as escape_terminal
 
@@ -221,6 +221,9 @@ def run(arguments: list[str]) -> int:
         else:
             _say(f"{message} Try npmguard --help, or --help after a command.")
         return USAGE
+    except (RegistryError, PackageError) as error:
+        _say(str(error))
+        return INCOMPLETE
     except NpmguardError as error:
         _say(str(error))
         return USAGE

@@ -175,8 +175,7 @@ class Scanner:
         problems: list[str] = []
         packument, release = self._release(package, problems)
         analysis, tarball = self._analysis(package, release, problems)
-        baseline = choose_baseline(packument, package.version) if packument is not None else None
-        old = packument.releases[baseline.version] if packument is not None and baseline is not None else None
+        baseline, old = _baseline(packument, package.version, problems)
         if analysis is not None and analysis.findings and old is not None:
             analysis = self._against_baseline(analysis, tarball, package, release, old, problems)
         integrity = (
@@ -423,7 +422,10 @@ class Scanner:
             return Fix(None, "the registry could not be asked for other versions")
 
         def is_clean(version: str) -> bool | None:
-            candidate = self.judge(_as_locked(package.name, packument.releases[version]))
+            try:
+                candidate = self.judge(_as_locked(package.name, packument.releases[version]))
+            except RegistryError:  # that version's entry is spoilt: nothing is known of it
+                return None
             return None if candidate.verdict is Verdict.UNVERIFIED else candidate.verdict is Verdict.CLEAN
 
         return nearest_clean(package.name, package.version, requirers, packument, is_clean)
@@ -470,6 +472,19 @@ def _targets(packages: Sequence[LockedPackage]) -> list[list[LockedPackage]]:
         key = (package.name, package.version, package.resolved, str(package.integrity))
         groups.setdefault(key, []).append(package)
     return list(groups.values())
+
+
+def _baseline(
+    packument: Packument | None, version: str, problems: list[str]
+) -> tuple[Baseline | None, Release | None]:
+    baseline = choose_baseline(packument, version) if packument is not None else None
+    if packument is None or baseline is None:
+        return None, None
+    try:
+        return baseline, packument.releases[baseline.version]
+    except RegistryError as error:
+        problems.append(f"the baseline {baseline.version} cannot be compared with: {error}")
+        return baseline, None
 
 
 def _missing(lock: Lockfile) -> Iterator[str]:
