@@ -2,8 +2,8 @@
 
 STIX 2.1 (https://docs.oasis-open.org/cti/stix/v2.1/) is written and checked by ``stix2``; its patterns are read
 here, in the subset that indicators of single values use, because a pattern language over hostile files wants no
-more than that. MISP's event format (https://www.misp-project.org/datamodels/) is plain JSON and read and written
-as such: ``pymisp`` brings a REST client and its dependencies along for a file of attributes.
+more than that. MISP's event format (https://www.misp-project.org/datamodels/) is plain JSON and is read and
+written as such: ``pymisp`` brings a REST client and its dependencies along for a file of attributes.
 """
 
 from __future__ import annotations
@@ -285,9 +285,7 @@ def _from_plain(text: str, name: str) -> list[Indicator]:
             value = fields[1]
         kind = guess_kind(value)
         if kind is None:
-            raise IndicatorError(
-                f"{name}:{number}: {value[:80]!r} is no domain, URL, address, digest or package URL; correct or remove the line"
-            )
+            raise IndicatorError(f"{name}:{number}: {value[:80]!r} is no indicator; correct or remove the line")
         source, _, date = comment.strip().rpartition(", ")
         found.append(make_indicator(kind, value, source or comment or Path(name).name, date if source else ""))
     return found
@@ -390,7 +388,7 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
 
 
 def _pattern_values(pattern: str) -> list[tuple[IndicatorKind, str]]:
-    """The values of a pattern that any one of them satisfies; one that wants several at once names no indicator."""
+    """The values of a pattern that any one of them satisfies; one that wants several at once names none."""
     if re.search(r"\bAND\b|\bFOLLOWEDBY\b|\bNOT\b", re.sub(r"'(?:[^'\\]|\\.)*'", "''", pattern)):
         return []
     found = []
@@ -467,7 +465,7 @@ def _to_stix(indicators: list[Indicator], created: str) -> str:
             more["description"] = indicator.description
         objects.append(
             stix2.Indicator(
-                id=f"indicator--{uuid5(_NAMESPACE, f'{indicator.kind}|{indicator.value}|{indicator.source}|{indicator.date}')}",
+                id=f"indicator--{uuid5(_NAMESPACE, '|'.join(_identity(indicator)))}",
                 created=created,
                 modified=created,
                 name=f"{indicator.kind} {indicator.value}"[:200],
@@ -482,6 +480,10 @@ def _to_stix(indicators: list[Indicator], created: str) -> str:
         )
     bundle = f"bundle--{uuid5(_NAMESPACE, ''.join(str(item['id']) for item in objects))}"
     return str(stix2.Bundle(*objects, id=bundle).serialize(pretty=True)) + "\n"
+
+
+def _identity(indicator: Indicator) -> tuple[str, ...]:
+    return str(indicator.kind), indicator.value, indicator.source, indicator.date
 
 
 def _to_misp(indicators: list[Indicator], created: str) -> str:

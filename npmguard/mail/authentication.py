@@ -83,7 +83,7 @@ def _aligned(domain: str, author: str, *, strict: bool = False) -> bool:
 
 
 def _from_headers(message: Message, trusted: frozenset[str], author: str) -> MailAuthentication:
-    """Read the topmost Authentication-Results of a trusted server, and the ones in the same block of trace headers.
+    """Read the topmost Authentication-Results of a trusted server, and the ones in the same block.
 
     One that stands below a Received header that itself stands below the topmost was there when the message
     came in: anybody may have written it.
@@ -238,7 +238,7 @@ def _query_class(spf: Any, resolver: Resolver) -> Any:
 
 
 def _session(message: Message, trusted: frozenset[str]) -> tuple[str | None, str | None]:
-    """Address and HELO of the sending server, as the topmost Received header tells if a trusted server wrote it."""
+    """Address and HELO of the sending server, from the topmost Received header if a trusted server wrote it."""
     for header in message.all("received")[:1]:
         match = _RECEIVED.search(header.raw[:2000])
         if match and match["by"].lower().strip(";()") in trusted:
@@ -251,9 +251,7 @@ def _dkim(message: Message, resolver: Resolver, author: str) -> AuthCheck:
     if not signatures:
         return AuthCheck(AuthOutcome.NONE, author, "the message is not signed", source="verified")
     if not _canonical_in_time(message.raw):
-        return AuthCheck(
-            detail="the message is too long, or has too much white space in a row, for its signature to be verified"
-        )
+        return AuthCheck(detail="the message is too long, or has too long white space, to verify its signature")
     return _choose(
         [_one_signature(message, number, resolver, author) for number in range(min(signatures, _SIGNATURES))]
     )

@@ -55,10 +55,10 @@ _TOOL_WORDS = frozenset(
 class Claims:
     """What one message says of itself with regard to one brand.
 
-    ``identity`` are the places of the sender that claim it (``display name``, ``local part``, ``sender domain``,
-    ``address in the display name``); ``voice`` is the line that signs as the brand; ``weak`` are places that
-    others use as well (``logo``, ``subject``, ``account``, ``quoted signature``); ``disguised`` is a spelling of
-    the brand in letters of other scripts or with invisible ones.
+    ``identity`` are the places of the sender that claim it (``display name``, ``local part``,
+    ``sender domain``, ``address in the display name``). ``voice`` is the line that signs as the brand. ``weak``
+    are places that others use as well (``logo``, ``subject``, ``account``). ``disguised`` is a spelling of the
+    brand in letters of other scripts or with invisible ones.
     """
 
     identity: tuple[str, ...]
@@ -129,8 +129,9 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
 
 
 def _display(display: str, brand: Brand) -> str:
-    """``exact`` for the brand with nothing but role words, ``disguised`` for that in other letters, else ``partial``
-    where the name holds the brand's, or ``""``.
+    """How a display name holds the brand's: ``exact``, ``disguised``, ``partial``, or ``""`` for not at all.
+
+    Exact is the brand with nothing but role words, disguised is that in letters that only look like it.
     """
     plain = _VIA.sub("", strip_invisible(display))
     spaced = _CAMEL.sub(" ", plain)

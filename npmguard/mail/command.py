@@ -195,12 +195,12 @@ def require_libraries() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"`npmguard mail` needs libraries that are not installed ({', '.join(missing)}); run: pip install 'npmguard[mail]'"
+            f"`npmguard mail` lacks libraries ({', '.join(missing)}); run: pip install 'npmguard[mail]'"
         )
 
 
 def exit_code(reports: Iterable[MailReport], fail_on: FailOn) -> int:
-    """0, 1 (flagged at or over *fail_on*) or 3 (a message could not be read or asked about in full); flagged wins."""
+    """0, 1 (flagged at or over *fail_on*) or 3 (something could not be read or asked); flagged wins."""
     reports = tuple(reports)
     flagged = {
         "malicious": {MailVerdict.PHISHING},
@@ -333,9 +333,8 @@ def _watched(
     unknown: tuple[str, ...] = ()
     if problems:
         first = min(problems)
-        unknown = (
-            f"the maintainers of {len(problems)} of {len(asked)} locked packages are not known ({first}: {problems[first]})",
-        )
+        count = f"{len(problems)} of {len(asked)}"
+        unknown = (f"the maintainers of {count} locked packages are not known ({first}: {problems[first]})",)
     return tuple(
         replace(
             report,

@@ -27,7 +27,8 @@ _LINES = 50_000
 _PDF_BYTES = 4 * 1024 * 1024
 _QUOTED = re.compile(r"^\s*(?:>|\|)")
 _FORWARDED = re.compile(
-    r"^\s*-{2,}\s*(?:forwarded message|original message|weitergeleitete nachricht|ursprüngliche nachricht|message transféré|"
+    r"^\s*-{2,}\s*(?:forwarded message|original message|weitergeleitete nachricht|ursprüngliche nachricht|"
+    r"message transféré|"
     r"mensaje reenviado|пересылаемое сообщение|転送メッセージ|转发邮件|轉寄郵件)|^begin forwarded message:",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""The brands, phrases and hosts that mail judgement knows: ``rules/{brands,phrases,links}/*.yaml``, read strictly.
+"""What mail judgement knows of brands, phrases and hosts: ``rules/{brands,phrases,links}/*.yaml``.
 
 They end in ``.yaml`` so that the loader of detection rules (``.yml``) does not take them for rules.
 """
@@ -111,7 +111,7 @@ class PhraseSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def data_folder() -> Path:
-    """The folder of the data that comes with npmguard: inside the wheel, or beside the package in a checkout."""
+    """The folder of the data that comes with npmguard: in the wheel, or beside the package."""
     package = Path(__file__).parents[1]
     inside = package / "rules"
     return inside if inside.is_dir() else package.parent / "rules"

@@ -188,7 +188,8 @@ def _describe_authentication(view: View, judgement: Judgement) -> None:
             "authentication",
         )
     if passed:
-        message = f"{', '.join(passed).upper()} pass for {senders_of(view)}: that proves the domain, not who it belongs to"
+        who = senders_of(view)
+        message = f"{', '.join(passed).upper()} pass for {who}: that proves the domain, not who it belongs to"
         judgement.add("authentication-passes", MailWeight.NEUTRAL, message, "authentication")
     if not passed and not failed:
         judgement.add(

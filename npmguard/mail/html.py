@@ -140,7 +140,7 @@ class Page:
 
 
 def read_html(text: str) -> Page:
-    """Read one HTML part; never fails. Work is bounded by :data:`NODE_CAP` nodes, and ``cut`` says if it was."""
+    """Read one HTML part; never fails. At most :data:`NODE_CAP` nodes; ``cut`` says if there were more."""
     from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 - loaded for HTML mail only
 
     cut = False

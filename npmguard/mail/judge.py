@@ -175,7 +175,7 @@ def _from_the_brand(view: View, judgement: Judgement, leads: Leads) -> None:
     if leads.like_strong and view.wants and not report:
         judgement.raise_to(
             MailVerdict.PHISHING,
-            f"it names {title}'s domain as sender and leads to {leads.like_strong[0][1].domain}, which only looks like it",
+            f"it names {title}'s domain as sender and leads to the lookalike {leads.like_strong[0][1].domain}",
         )
     elif leads.like_strong:
         judgement.raise_to(
@@ -219,7 +219,7 @@ def _from_the_brand(view: View, judgement: Judgement, leads: Leads) -> None:
         _unless_proven(
             view,
             judgement,
-            f"the link \N{LEFT DOUBLE QUOTATION MARK}{asked[0].link.text[:60]}\N{RIGHT DOUBLE QUOTATION MARK} goes to {asked[0].host}",
+            f"the link '{asked[0].link.text[:60]}' goes to {asked[0].host}",
         )
     if away and view.secret and view.pressure and not leads.brand:
         judgement.raise_to(MailVerdict.SUSPICIOUS, f"it asks for credentials and leads only to {away[0].host}")
@@ -230,7 +230,7 @@ def _from_the_brand(view: View, judgement: Judgement, leads: Leads) -> None:
 
 
 def _unless_proven(view: View, judgement: Judgement, reason: str) -> None:
-    """Phishing if the sender may be forged; suspicious if authentication proves From (users' content, a stolen account)."""
+    """Phishing if the sender may be forged; suspicious if authentication proves From (users' content)."""
     judgement.raise_to(MailVerdict.SUSPICIOUS if view.proven else MailVerdict.PHISHING, reason)
 
 
@@ -313,7 +313,7 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
     if leads.like_weak and strong_claim and view.wants and not view.names_itself:
         judgement.raise_to(
             MailVerdict.PHISHING,
-            f"it speaks as {title} and leads to {leads.like_weak[0][1].domain}, which resembles {title}'s domain",
+            f"it speaks as {title} and leads to {leads.like_weak[0][1].domain}, which resembles its",
         )
     internal = _internal(view, leads)
     if leads.like_weak and weak and view.secret and view.pressure and not report and not internal:
@@ -322,7 +322,8 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
             verdict, f"it asks for {title} credentials and leads to {leads.like_weak[0][1].domain}"
         )
     if leads.misleading and not report:
-        where = f"the text of a link shows {leads.misleading[0].shown} and the link goes to {leads.misleading[0].host}"
+        link = leads.misleading[0]
+        where = f"the text of a link shows {link.shown} and the link goes to {link.host}"
         if (strong_claim and view.wants) or (weak and view.secret and not view.names_itself):
             judgement.raise_to(MailVerdict.PHISHING, where)
         elif weak and view.secret and view.pressure:
@@ -352,7 +353,8 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
             verdict, f"it is signed by {title}, comes from {senders_of(view)} and leads elsewhere"
         )
     if weak and view.secret and leads.away and not view.names_itself and not report and not internal:
-        if ("account" in weak and view.pressure) or len(set(weak)) >= 2 or view.content.passwords:
+        several = len(weak) > 1 or view.content.passwords > 0
+        if several or ("account" in weak and view.pressure):
             verdict = (
                 MailVerdict.PHISHING
                 if view.pressure and ("account" in weak or leads.form) and not leads.brand and not view.personal
@@ -380,7 +382,7 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
 
 
 def _own_installation(view: View, judgement: Judgement, leads: Leads) -> bool:
-    """Whether this is mail of the reader's own installation of a self-hosted code host (gitlab.company.example)."""
+    """Whether this is mail of a reader's own code host (gitlab.company.example)."""
     brand, claims = judgement.brand, judgement.claims
     if (
         not brand.self_hosted
@@ -411,7 +413,7 @@ def _own_installation(view: View, judgement: Judgement, leads: Leads) -> bool:
 
 
 def _internal(view: View, leads: Leads) -> bool:
-    """Whether a message stays inside the reader's own organisation: sender, addressee and every way out of it."""
+    """Whether a message stays inside the reader's organisation: sender, addressee and every way out."""
     places = {registered_domain(domain) for domain in view.from_domains}
     if (
         len(places) != 1
@@ -427,7 +429,7 @@ def _internal(view: View, leads: Leads) -> bool:
 
 
 def _resent(view: View, judgement: Judgement, leads: Leads) -> None:
-    """A brand's name on another's address, with nothing that leads away: a mailing list, or bait without a hook."""
+    """A brand's name on another's address, with nothing that leads away: a list, or bait without a hook."""
     title = judgement.brand.title
     signed = any(
         f"d={entry.domain}" in "".join(header.raw.split())

@@ -31,7 +31,7 @@ _ABSOLUTE = re.compile(r"(?:https?:)?[/\\]{2}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL of the web: ``host`` in lower case (as written, maybe with non-ASCII letters), ``user`` before an @."""
+    """A URL of the web: ``host`` in lower case (as written), ``user`` before an @."""
 
     scheme: str
     host: str

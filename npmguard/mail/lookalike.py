@@ -313,7 +313,7 @@ def _latin_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _embedded(parts: HostName, domain: str) -> bool:
-    """Whether the host spells a brand's whole domain inside another's: ``npmjs.com.x.example``, ``npmjs-com.example``."""
+    """Whether the host spells a brand's whole domain inside another's: ``npmjs.com.x.example``."""
     name, _, top = domain.rpartition(".")
     if len(domain) < 7 or top not in _FAMILIAR or "." in name:
         return False  # github.dev.company.example is a company's own github under its dev domain

@@ -51,7 +51,7 @@ def read_mbox(path: Path, limit: int) -> Iterator[tuple[str, bytes]]:
                     lines, size = [], 0
                 elif not number and line.strip():
                     raise MailboxError(
-                        f"{path}: does not begin with a From line, so it is no mbox; give single messages as FILE"
+                        f"{path}: does not begin with a From line, so it is no mbox; give a message as FILE"
                     )
                 elif size <= limit:
                     quoted = line.startswith(b">") and line.lstrip(b">").startswith(b"From ")

@@ -42,7 +42,7 @@ _UNREADABLE_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header field: ``name`` in lower case, ``raw`` unfolded as sent, ``value`` with RFC 2047 words decoded."""
+    """One header field: ``name`` in lower case, ``raw`` unfolded, ``value`` with RFC 2047 words decoded."""
 
     name: str
     value: str
@@ -69,7 +69,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One leaf of the message: its type, and the bytes as sent (``start`` to ``end`` of :attr:`Message.raw`)."""
+    """One leaf of the message: its type, and its bytes (``start`` to ``end`` of :attr:`Message.raw`)."""
 
     path: str
     content_type: str

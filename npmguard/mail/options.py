@@ -20,7 +20,7 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DomainAge:
-    """What RDAP says of a registered domain; ``registered`` is aware, or None with the reason in ``problem``."""
+    """What RDAP says of a registered domain; ``registered`` is aware; without it ``problem`` says why."""
 
     domain: str
     registered: datetime | None

@@ -14,7 +14,7 @@ _LINE = 200  # a signature or an imprint is a short line
 
 
 def find_phrases(text: str, *, kinds: tuple[PhraseKind, ...]) -> dict[str, str]:
-    """Which sets of *kinds* occur in *text* (made by :func:`npmguard.mail.text.readable`), each with its first place.
+    """Which sets of *kinds* occur in *text* (of :func:`npmguard.mail.text.readable`), each with its place.
 
     Only sets that need no brand; see :func:`speaks_as` for the others.
     """

@@ -159,7 +159,7 @@ class RdapClient:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write *content* so that a reader sees all of it or nothing; a cache that cannot be written is done without."""
+    """Write *content* so that a reader sees all or nothing; without a writable cache, nothing is kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

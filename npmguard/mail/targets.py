@@ -80,7 +80,7 @@ def place_of(target: Target, brand: Brand, hosts: Hosts, own_domains: frozenset[
 
 
 def likes_of(target: Target, brand: Brand) -> tuple[Lookalike, ...]:
-    """Lookalikes of *brand* among the hosts on the way; a brand's name before an @ or in the path counts too."""
+    """Lookalikes of *brand* on the way; a brand's name before an @ or in the path counts too."""
     found: list[Lookalike] = []
     for url in target.goes.urls:
         found += [like for like in lookalikes(url.host) if like.brand == brand.id]

@@ -67,7 +67,7 @@ def count_splitters(text: str) -> int:
 
 
 def latin(text: str) -> str:
-    """*text* in lower case with every letter that looks Latin read as that: ``nрm`` with a Cyrillic р is npm."""
+    """*text* in lower case, letters that look Latin read as that: ``nрm`` with a Cyrillic р is npm."""
     text = strip_invisible(text)
     if text.isascii():
         return text.lower()

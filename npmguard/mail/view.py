@@ -57,6 +57,7 @@ class View:
     def of(
         cls, message: Message, content: Content, authentication: MailAuthentication, options: MailOptions
     ) -> View:
+        """Gather it from a message that is read."""
         hosts = load_hosts()
         authors = message.addresses("from")
         senders = (
@@ -127,14 +128,17 @@ class View:
 
     @property
     def pressure(self) -> bool:
+        """Haste, a deadline or a threat."""
         return bool(self.phrases["pressure"])
 
     @property
     def lure(self) -> bool:
+        """A reason to look at once."""
         return bool(self.phrases["lure"])
 
     @property
     def wants(self) -> bool:
+        """Anything is wanted of the reader."""
         return self.secret or self.pressure or self.lure
 
     @property
@@ -203,6 +207,7 @@ def _known_domains(options: MailOptions, hosts: tuple[str, ...]) -> dict[str, st
 
 
 def senders_of(view: View) -> str:
+    """The domains of From, for people."""
     return ", ".join(view.from_domains[:3]) or "nowhere"
 
 
@@ -226,6 +231,7 @@ class Leads:
 
 
 def leads_of(view: View, brand: Brand) -> Leads:
+    """Where the message leads, seen from *brand*."""
     strong: list[tuple[Target, Lookalike]] = []
     weak: list[tuple[Target, Lookalike]] = []
     elsewhere: list[Target] = []
@@ -275,4 +281,5 @@ class Judgement:
     def add(
         self, code: str, weight: MailWeight, message: str, where: str = "", excerpt: str | None = None
     ) -> None:
+        """Write down one piece of evidence."""
         self.evidence.append(MailEvidence(code, weight, message, where, excerpt[:160] if excerpt else None))

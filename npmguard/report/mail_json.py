@@ -1,4 +1,4 @@
-"""Judged messages as JSON, schema ``npmguard.mail/1``: a projection written by hand, the same bytes for the same input."""
+"""Judged messages as JSON, schema ``npmguard.mail/1``: a projection written by hand."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 
+from npmguard.config import Cache, Config
 from npmguard.errors import UsageError
 from npmguard.mail.command import Judge
-from npmguard.config import Cache, Config
 from npmguard.mail.dns import DnsResolver, DnsUnreachable
 from npmguard.mail.judge import judge_message
 from npmguard.mail.options import MailOptions
@@ -30,7 +30,9 @@ from npmguard.model import AuthOutcome, MailReport, MailVerdict
 FOLDER = Path(__file__).parents[2] / "fixtures" / "mail"
 SEPTEMBER = (FOLDER / "phishing" / "npm-2025-09-08.eml").read_bytes()
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PRIVATE = KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+PRIVATE = KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+)
 PUBLIC = base64.b64encode(
     KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 ).decode()
@@ -81,12 +83,16 @@ def dns() -> Iterator[str]:
 
 
 def signed(raw: bytes, domain: str, *, length: bool = False) -> bytes:
-    header = dkim.sign(raw, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject", b"to"], length=length)
+    header = dkim.sign(
+        raw, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject", b"to"], length=length
+    )
     return bytes(header).replace(b"\r\n", b"\n") + raw
 
 
-def online(dns: str, **more: str) -> MailOptions:
-    return replace(MailOptions(resolver=DnsResolver(dns)), **more)
+def online(
+    dns: str, client_ip: str | None = None, mail_from: str | None = None, helo: str | None = None
+) -> MailOptions:
+    return MailOptions(resolver=DnsResolver(dns), client_ip=client_ip, mail_from=mail_from, helo=helo)
 
 
 def outcomes(report: MailReport) -> tuple[AuthOutcome, AuthOutcome, AuthOutcome]:
@@ -96,7 +102,9 @@ def outcomes(report: MailReport) -> tuple[AuthOutcome, AuthOutcome, AuthOutcome]
 
 def test_the_message_of_september_2025_passes_everything_and_is_phishing(dns: str) -> None:
     raw = signed(SEPTEMBER, "npmjs.help")
-    report = judge_message(raw, online(dns, client_ip="192.0.2.25", mail_from="support@npmjs.help", helo="mail.npmjs.help"))
+    report = judge_message(
+        raw, online(dns, client_ip="192.0.2.25", mail_from="support@npmjs.help", helo="mail.npmjs.help")
+    )
     assert outcomes(report) == (AuthOutcome.PASS, AuthOutcome.PASS, AuthOutcome.PASS)
     assert report.authentication.dkim.aligned
     assert report.verdict is MailVerdict.PHISHING
@@ -121,7 +129,10 @@ def test_a_forged_sender_of_the_real_domain_is_found_out(dns: str) -> None:
     assert report.authentication.dmarc.outcome is AuthOutcome.FAIL
     assert report.verdict is MailVerdict.PHISHING
     harmless = b"From: npm <support@npmjs.com>\nTo: m@dev.example\nSubject: x\n\nHello.\n"
-    assert judge_message(harmless, online(dns, client_ip="192.0.2.1", mail_from="x@npmjs.com")).verdict is MailVerdict.SUSPICIOUS
+    assert (
+        judge_message(harmless, online(dns, client_ip="192.0.2.1", mail_from="x@npmjs.com")).verdict
+        is MailVerdict.SUSPICIOUS
+    )
     assert judge_message(signed(harmless, "npmjs.com"), online(dns)).verdict is MailVerdict.GENUINE
 
 
@@ -134,7 +145,9 @@ def test_a_signature_of_another_domain_is_valid_and_not_aligned(dns: str) -> Non
 
 
 def test_a_signature_that_covers_a_part_of_the_body_is_no_pass(dns: str) -> None:
-    raw = signed(b"From: npm <support@npmjs.com>\nTo: m@dev.example\nSubject: x\n\nHello.\n", "npmjs.com", length=True)
+    raw = signed(
+        b"From: npm <support@npmjs.com>\nTo: m@dev.example\nSubject: x\n\nHello.\n", "npmjs.com", length=True
+    )
     report = judge_message(raw + b"Verify: https://evil.example\n", online(dns))
     assert report.authentication.dkim.outcome is AuthOutcome.NEUTRAL
 
@@ -143,7 +156,9 @@ def test_an_arc_chain_is_verified(dns: str) -> None:
     raw = b"Authentication-Results: relay.example; spf=pass smtp.mailfrom=npmjs.com\n" + signed(
         b"From: npm <support@npmjs.com>\nTo: m@dev.example\nSubject: x\n\nHello.\n", "npmjs.com"
     )
-    chain = dkim.arc_sign(raw, b"s1", b"relay.example", PRIVATE, b"relay.example", include_headers=[b"from", b"subject"])
+    chain = dkim.arc_sign(
+        raw, b"s1", b"relay.example", PRIVATE, b"relay.example", include_headers=[b"from", b"subject"]
+    )
     sealed = b"".join(chain).replace(b"\r\n", b"\n") + raw
     assert judge_message(sealed, online(dns)).authentication.arc.outcome is AuthOutcome.PASS
     broken = sealed.replace(b"Hello.", b"Hallo.")
@@ -152,9 +167,15 @@ def test_an_arc_chain_is_verified(dns: str) -> None:
 
 @pytest.mark.parametrize(
     "signature",
-    [b"", b"v=1", b"v=1; a=rsa-sha256; d=npmjs.com; s=s1; h=from; bh=!!; b=!!", b"v=1; a=none; d=; s=; h=; bh=; b=", b"\xff\xff;=;=",
-     b"v=1; a=rsa-sha256; d=npmjs.com; s=s1; h=from; l=x; bh=AAAA; b=AAAA"],
-)  # fmt: skip
+    [
+        b"",
+        b"v=1",
+        b"v=1; a=rsa-sha256; d=npmjs.com; s=s1; h=from; bh=!!; b=!!",
+        b"v=1; a=none; d=; s=; h=; bh=; b=",
+        b"\xff\xff;=;=",
+        b"v=1; a=rsa-sha256; d=npmjs.com; s=s1; h=from; l=x; bh=AAAA; b=AAAA",
+    ],
+)
 def test_a_malformed_signature_fails_and_raises_nothing(dns: str, signature: bytes) -> None:
     raw = b"DKIM-Signature: " + signature + b"\nFrom: npm <support@npmjs.com>\nSubject: x\n\nHello.\n"
     assert judge_message(raw, online(dns)).authentication.dkim.outcome is AuthOutcome.FAIL
@@ -178,7 +199,7 @@ def test_a_dns_server_that_does_not_answer_leaves_the_judgement_incomplete(dns: 
 
 
 def test_the_session_is_read_from_the_trusted_servers_received_header(dns: str) -> None:
-    received = b"Received: from mail.npmjs.help (mail.npmjs.help [192.0.2.25]) by mx.dev.example (Postfix) with ESMTPS\n"
+    received = b"Received: from mail.npmjs.help (mail.npmjs.help [192.0.2.25]) by mx.dev.example (Postfix) with ESMTPS\n"  # noqa: E501 - as it stands in a message
     raw = b"Return-Path: <support@npmjs.help>\n" + received + SEPTEMBER
     trusted = replace(online(dns), authserv_ids=frozenset({"mx.dev.example"}))
     assert judge_message(raw, trusted).authentication.spf.outcome is AuthOutcome.PASS
@@ -196,14 +217,23 @@ class Rdap(BaseHTTPRequestHandler):
     asked: dict[str, int] = {}  # noqa: RUF012 - shared on purpose, cleared by the fixture
     registered = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         Rdap.asked[self.path] = Rdap.asked.get(self.path, 0) + 1
-        base = f"http://127.0.0.1:{self.server.server_address[1]}"
-        status, body = 200, {}
+        base = f"http://127.0.0.1:{self.server.server_address[1]}"  # type: ignore[index] # an address of TCP
+        status = 200
+        body: dict[str, object] = {}
         if self.path == "/dns.json":
-            body = {"version": "1.0", "services": [[["help", "example"], [f"{base}/rdap/"]], [["broken"], [f"{base}/broken/"]]]}
+            body = {
+                "version": "1.0",
+                "services": [[["help", "example"], [f"{base}/rdap/"]], [["broken"], [f"{base}/broken/"]]],
+            }
         elif self.path.startswith("/rdap/domain/") and "unknown" not in self.path:
-            body = {"events": [{"eventAction": "last changed", "eventDate": "2020-01-01T00:00:00Z"}, {"eventAction": "registration", "eventDate": Rdap.registered}]}
+            body = {
+                "events": [
+                    {"eventAction": "last changed", "eventDate": "2020-01-01T00:00:00Z"},
+                    {"eventAction": "registration", "eventDate": Rdap.registered},
+                ]
+            }
         elif self.path.startswith("/rdap/"):
             status = 404
         else:
@@ -250,7 +280,7 @@ def test_a_domain_that_cannot_be_asked_about_has_no_age_and_a_reason(rdap: str) 
 def test_a_domain_registered_three_days_before_is_strong_evidence(rdap: str, dns: str, tmp_path: Path) -> None:
     settings = Config(cache=Cache(directory=str(tmp_path)))
     judge = Judge(settings, online=True, dns_server=dns, rdap_bootstrap=rdap)
-    raw = b"From: npm Weekly <news@fresh.example>\nTo: m@dev.example\nSubject: npm: confirm your account\n\nVerify your account: https://fresh.example/x\n"
+    raw = b"From: npm Weekly <news@fresh.example>\nTo: m@dev.example\nSubject: npm: confirm your account\n\nVerify your account: https://fresh.example/x\n"  # noqa: E501 - as it stands in a message
     report = judge.one("-", raw)
     assert report.verdict is MailVerdict.PHISHING
     assert any("fresh.example was registered 3 days before" in evidence.message for evidence in report.evidence)

@@ -27,8 +27,12 @@ UNRELATED = FOLDER / "unrelated" / "lunch.eml"
 MAIL = (sys.executable, "-m", "npmguard.mail")
 
 
-def mail(*arguments: object, stdin: bytes = b"", folder: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*MAIL, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=60, cwd=folder)
+def mail(
+    *arguments: object, stdin: bytes = b"", folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*MAIL, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=60, cwd=folder
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,9 @@ def test_the_report_says_why_in_plain_words() -> None:
 
 def test_a_message_cannot_command_the_terminal(tmp_path: Path) -> None:
     path = tmp_path / "m.eml"
-    path.write_bytes(b"From: npm \x1b]0;x\x07 <a@npmjs.help>\nSubject: \x1b[2J =?utf-8?B?G1sybQ==?= ::error::x\n\nhttps://npmjs.help/\x1b[31m")
+    path.write_bytes(
+        b"From: npm \x1b]0;x\x07 <a@npmjs.help>\nSubject: \x1b[2J =?utf-8?B?G1sybQ==?= ::error::x\n\nhttps://npmjs.help/\x1b[31m"
+    )
     out = mail(path).stdout
     assert b"\x1b" not in out
     assert b"\x07" not in out
@@ -86,23 +92,49 @@ def test_json_is_a_versioned_projection_and_the_same_each_time() -> None:
     assert first == second
     document = json.loads(first)
     assert document["schema"] == "npmguard.mail/1"
-    assert document["summary"] == {"messages": 2, "phishing": 1, "suspicious": 0, "genuine": 1, "unrelated": 0, "incomplete": 0}
+    assert document["summary"] == {
+        "messages": 2,
+        "phishing": 1,
+        "suspicious": 0,
+        "genuine": 1,
+        "unrelated": 0,
+        "incomplete": 0,
+    }
     assert document["messages"][0]["authentication"]["dkim"]["outcome"] == "not-checked"
     assert set(document["messages"][0]) == {
-        "source", "verdict", "reason", "from", "subject", "claims", "evidence", "lookalikes", "authentication", "incomplete", "watch", "attached",
-    }  # fmt: skip
+        "source",
+        "verdict",
+        "reason",
+        "from",
+        "subject",
+        "claims",
+        "evidence",
+        "lookalikes",
+        "authentication",
+        "incomplete",
+        "watch",
+        "attached",
+    }
 
 
 def test_an_mbox_and_a_maildir_are_judged_message_by_message(tmp_path: Path) -> None:
     box = tmp_path / "box"
-    box.write_bytes(b"".join(b"From a@b Mon Sep  8 09:00:00 2025\n" + path.read_bytes() + b"\n" for path in (UNRELATED, SEPTEMBER)))
+    box.write_bytes(
+        b"".join(
+            b"From a@b Mon Sep  8 09:00:00 2025\n" + path.read_bytes() + b"\n"
+            for path in (UNRELATED, SEPTEMBER)
+        )
+    )
     (tmp_path / "md" / "new").mkdir(parents=True)
     shutil.copy(GENUINE, tmp_path / "md" / "new" / "1")
     output = tmp_path / "report.json"
     done = mail("--mbox", box, "--maildir", tmp_path / "md", "-f", "json", "-o", output)
     assert done.returncode == 1
     assert done.stdout == b""
-    found = [(Path(message["source"]).name, message["verdict"]) for message in json.loads(output.read_bytes())["messages"]]
+    found = [
+        (Path(message["source"]).name, message["verdict"])
+        for message in json.loads(output.read_bytes())["messages"]
+    ]
     assert found == [("box#1", "unrelated"), ("box#2", "phishing"), ("1", "genuine")]
 
 
@@ -123,18 +155,34 @@ def test_found_lookalikes_are_indicators_that_the_next_run_reads(tmp_path: Path)
         mail(SEPTEMBER, "--write-indicators", path, "--indicator-format", form)
         assert "npmjs.help" in path.read_text()
         other = tmp_path / "other.eml"
-        other.write_bytes(b"From: x@y.example\nSubject: npm\n\nYour npm account: see https://login.npmjs.help/\n")
+        other.write_bytes(
+            b"From: x@y.example\nSubject: npm\n\nYour npm account: see https://login.npmjs.help/\n"
+        )
         document = json.loads(mail(other, "--indicators", path, "-f", "json").stdout)
         assert "known-campaign" in {evidence["code"] for evidence in document["messages"][0]["evidence"]}
 
 
 def lock_of(folder: Path) -> Path:
     packages = {
-        f"node_modules/{name}": {"version": "1.0.0", "resolved": f"https://registry.npmjs.org/{name}/-/{name}-1.0.0.tgz", "integrity": "sha512-" + "A" * 86 + "=="}
+        f"node_modules/{name}": {
+            "version": "1.0.0",
+            "resolved": f"https://registry.npmjs.org/{name}/-/{name}-1.0.0.tgz",
+            "integrity": "sha512-" + "A" * 86 + "==",
+        }
         for name in ("left-example", "right-example")
     }
     path = folder / "package-lock.json"
-    path.write_text(json.dumps({"name": "p", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "p", "version": "1.0.0"}, **packages}}))
+    path.write_text(
+        json.dumps(
+            {
+                "name": "p",
+                "version": "1.0.0",
+                "lockfileVersion": 3,
+                "requires": True,
+                "packages": {"": {"name": "p", "version": "1.0.0"}, **packages},
+            }
+        )
+    )
     return path
 
 
@@ -149,10 +197,16 @@ def test_from_mail_to_packages_to_a_watch_list(tmp_path: Path) -> None:
     lock = lock_of(tmp_path)
     packuments = tmp_path / "packuments"
     packuments.mkdir()
-    (packuments / "l.json").write_text(json.dumps({"name": "left-example", "maintainers": [{"name": "m", "email": "maintainer@dev.example"}]}))
-    (packuments / "r.json").write_text(json.dumps({"name": "right-example", "maintainers": [{"name": "z", "email": "z@dev.example"}]}))
+    (packuments / "l.json").write_text(
+        json.dumps({"name": "left-example", "maintainers": [{"name": "m", "email": "maintainer@dev.example"}]})
+    )
+    (packuments / "r.json").write_text(
+        json.dumps({"name": "right-example", "maintainers": [{"name": "z", "email": "z@dev.example"}]})
+    )
     watch = tmp_path / "watch.txt"
-    code, out = run_with_lock(SEPTEMBER, GENUINE, "--lock", lock, "--packuments", packuments, "--watch-list", watch)
+    code, out = run_with_lock(
+        SEPTEMBER, GENUINE, "--lock", lock, "--packuments", packuments, "--watch-list", watch
+    )
     assert code == 1
     assert "left-example 1.0.0: m can publish it (address maintainer@dev.example)" in out
     assert [line.split()[0] for line in watch.read_text().splitlines()] == ["left-example"]
@@ -182,7 +236,9 @@ class Filter:
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         assert isinstance(envelope.content, bytes)
         peer = session.peer[0] if session.peer else ""
-        done = mail("--header", "-", "--client-ip", peer, "--mail-from", envelope.mail_from, stdin=envelope.content)
+        done = mail(
+            "--header", "-", "--client-ip", peer, "--mail-from", envelope.mail_from, stdin=envelope.content
+        )
         assert done.returncode == 0, done.stderr
         self.delivered.append(done.stdout)
         return "250 OK"
@@ -198,11 +254,17 @@ def test_a_mail_server_pipes_into_the_filter() -> None:
     try:
         with smtplib.SMTP("127.0.0.1", port) as client:
             for path in (SEPTEMBER, GENUINE, UNRELATED):
-                client.sendmail("bounce@npmjs.help", ["maintainer@dev.example"], path.read_bytes().replace(b"\n", b"\r\n"))
+                client.sendmail(
+                    "bounce@npmjs.help", ["maintainer@dev.example"], path.read_bytes().replace(b"\n", b"\r\n")
+                )
     finally:
         controller.stop()
     verdicts = [message.split(b";")[0] for message in handler.delivered]
-    assert verdicts == [b"X-NpmGuard-Verdict: phishing", b"X-NpmGuard-Verdict: genuine", b"X-NpmGuard-Verdict: unrelated"]
+    assert verdicts == [
+        b"X-NpmGuard-Verdict: phishing",
+        b"X-NpmGuard-Verdict: genuine",
+        b"X-NpmGuard-Verdict: unrelated",
+    ]
     for message, path in zip(handler.delivered, (SEPTEMBER, GENUINE, UNRELATED), strict=True):
         sent = path.read_bytes().replace(b"\n", b"\r\n")
         assert message.split(b"\r\n", 1)[1].rstrip() == sent.rstrip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import test.test_email
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npmguard.intel.indicators import format_indicators, parse_indicators
+from npmguard.mail.data import load_hosts
 from npmguard.mail.findings import found_indicators
 from npmguard.mail.header import mark
 from npmguard.mail.judge import judge_message
 from npmguard.mail.links import destination, parse_url
-from npmguard.mail.data import load_hosts
 from npmguard.mail.lookalike import lookalikes
 from npmguard.mail.message import decode_words, parse_addresses
 from npmguard.mail.options import MailOptions
@@ -22,14 +22,48 @@ from npmguard.model import MailVerdict
 from npmguard.report import mail_json, mail_terminal
 
 FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "mail").rglob("*.eml"))
-PYTHONS = sorted(path for path in (Path(test.test_email.__file__).parent / "data").iterdir() if path.is_file())
+SUITE = importlib.util.find_spec("test.test_email")
+assert SUITE is not None
+assert SUITE.origin is not None
+PYTHONS = sorted(path for path in (Path(SUITE.origin).parent / "data").iterdir() if path.is_file())
 OPTIONS = MailOptions(authserv_ids=frozenset({"mx.dev.example"}))
 
 TOKENS = [
-    b"\n", b"\r\n", b"\r", b"\0", b"=?utf-8?b?", b"?=", b"--", b"boundary=", b"<div", b">", b'"', b"(", b"&#x200b;", b"xn--", b"\xff\xfe",
-    b"charset=idna", b"charset=utf-16", b"base64", b"=", b"Content-Type: ", b"multipart/mixed", b"message/rfc822", b"http://", b"[::1",
-    b"https://[", b"%", b"@", b"\xe3\x80\x82", b"..", b"data:text/html;base64,", b"image/png", b"<form action=", b"<style>", b"name*0*=",
-]  # fmt: skip
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\0",
+    b"=?utf-8?b?",
+    b"?=",
+    b"--",
+    b"boundary=",
+    b"<div",
+    b">",
+    b'"',
+    b"(",
+    b"&#x200b;",
+    b"xn--",
+    b"\xff\xfe",
+    b"charset=idna",
+    b"charset=utf-16",
+    b"base64",
+    b"=",
+    b"Content-Type: ",
+    b"multipart/mixed",
+    b"message/rfc822",
+    b"http://",
+    b"[::1",
+    b"https://[",
+    b"%",
+    b"@",
+    b"\xe3\x80\x82",
+    b"..",
+    b"data:text/html;base64,",
+    b"image/png",
+    b"<form action=",
+    b"<style>",
+    b"name*0*=",
+]
 
 
 @st.composite
@@ -100,5 +134,9 @@ def test_a_verdict_does_not_hang_on_the_transfer_encoding(path: Path, encoding: 
     if b"Content-Transfer-Encoding: 8bit" not in head:
         return
     coded = base64.encodebytes(body) if encoding == "base64" else quopri.encodestring(body)
-    changed = head.replace(b"Content-Transfer-Encoding: 8bit", f"Content-Transfer-Encoding: {encoding}".encode()) + b"\n\n" + coded
+    changed = (
+        head.replace(b"Content-Transfer-Encoding: 8bit", f"Content-Transfer-Encoding: {encoding}".encode())
+        + b"\n\n"
+        + coded
+    )
     assert judge_message(changed).verdict is judge_message(raw).verdict

@@ -7,7 +7,14 @@ import pytest
 import stix2
 
 from npmguard.errors import IndicatorError
-from npmguard.intel.indicators import Format, format_indicators, guess_kind, load_indicators, make_indicator, parse_indicators
+from npmguard.intel.indicators import (
+    Format,
+    format_indicators,
+    guess_kind,
+    load_indicators,
+    make_indicator,
+    parse_indicators,
+)
 from npmguard.model import Indicator, IndicatorKind
 
 ALL = tuple(
@@ -18,7 +25,9 @@ ALL = tuple(
             make_indicator(IndicatorKind.EMAIL, "Support@npmjs.help", "Acme", "2025-09-08"),
             make_indicator(IndicatorKind.IP, "192.0.2.7", "Acme", "2025-09-08"),
             make_indicator(IndicatorKind.IP, "2001:DB8::7", "Acme", "2025-09-08"),
-            make_indicator(IndicatorKind.ADDRESS, "0x000000000000000000000000000000000000dEaD", "Acme", "2025-09-08"),
+            make_indicator(
+                IndicatorKind.ADDRESS, "0x000000000000000000000000000000000000dEaD", "Acme", "2025-09-08"
+            ),
             make_indicator(IndicatorKind.SHA256, "A" * 64, "Acme", "2025-09-08"),
             make_indicator(IndicatorKind.PURL, "pkg:npm/@scope/name@1.2.3", "Acme", "2025-09-08"),
         )
@@ -76,7 +85,9 @@ def test_a_bare_value_is_recognised_defanged_or_not(value: str, kind: IndicatorK
 
 
 def test_plain_text_has_comments_sources_and_hosts_lines() -> None:
-    found = parse_indicators("# list\n0.0.0.0 bad.example\nworse.example  # Acme, 2025-09-08\n\n", "/feeds/list.txt")
+    found = parse_indicators(
+        "# list\n0.0.0.0 bad.example\nworse.example  # Acme, 2025-09-08\n\n", "/feeds/list.txt"
+    )
     assert found == (
         Indicator(IndicatorKind.DOMAIN, "bad.example", "list.txt"),
         Indicator(IndicatorKind.DOMAIN, "worse.example", "Acme", "2025-09-08"),
@@ -112,7 +123,9 @@ def test_a_stix_pattern_of_alternatives_gives_each_and_one_of_conditions_none() 
     assert parse_indicators(bundle("[domain-name:value = 'a.example' AND file:size = 1]")) == ()
     assert parse_indicators(bundle("[domain-name:value = 'a.example']", revoked=True)) == ()
     assert parse_indicators(bundle("sigma rule", pattern_type="sigma")) == ()
-    assert [item.value for item in parse_indicators(bundle("[domain-name:value = 'AND.example']"))] == ["and.example"]
+    assert [item.value for item in parse_indicators(bundle("[domain-name:value = 'AND.example']"))] == [
+        "and.example"
+    ]
 
 
 def test_misp_events_are_read_as_servers_export_them() -> None:
@@ -138,7 +151,9 @@ def test_misp_events_are_read_as_servers_export_them() -> None:
         assert {item.source for item in found} == {"CERT"}
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a": 1}', "[1]", '{"type": "bundle", "objects": 3}', '{"Event": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[" * 100_000, '{"a": 1}', "[1]", '{"type": "bundle", "objects": 3}', '{"Event": 3}']
+)
 def test_json_that_is_neither_is_refused(text: str) -> None:
     with pytest.raises(IndicatorError):
         parse_indicators(text)

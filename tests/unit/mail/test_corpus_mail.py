@@ -16,7 +16,9 @@ FOLDER = Path(__file__).parents[3] / "fixtures" / "mail"
 
 
 def verdicts(name: str) -> dict[str, MailVerdict]:
-    found = {path.stem: judge_message(path.read_bytes()).verdict for path in sorted((FOLDER / name).glob("*.eml"))}
+    found = {
+        path.stem: judge_message(path.read_bytes()).verdict for path in sorted((FOLDER / name).glob("*.eml"))
+    }
     assert found
     return found
 
@@ -44,12 +46,18 @@ def test_genuine_mail_is_called_genuine() -> None:
 
 
 def test_unrelated_mail_is_left_alone() -> None:
-    assert {key for key, verdict in verdicts("unrelated").items() if verdict is not MailVerdict.UNRELATED} == set()
+    assert {
+        key for key, verdict in verdicts("unrelated").items() if verdict is not MailVerdict.UNRELATED
+    } == set()
 
 
 @pytest.mark.parametrize("name", ["held-out-phishing", "held-out-2-phishing"])
 def test_phishing_that_was_once_held_out_is_not_missed_again(name: str) -> None:
-    missed = {key for key, verdict in verdicts(name).items() if verdict not in {MailVerdict.PHISHING, MailVerdict.SUSPICIOUS}}
+    missed = {
+        key
+        for key, verdict in verdicts(name).items()
+        if verdict not in {MailVerdict.PHISHING, MailVerdict.SUSPICIOUS}
+    }
     assert missed == set()
 
 

@@ -11,8 +11,17 @@ BRANDS = {brand.id: brand for brand in load_brands()}
 
 def test_every_brand_that_publishers_have_accounts_with_is_there() -> None:
     assert set(BRANDS) == {
-        "npm", "github", "pypi", "crates-io", "rubygems", "packagist", "nuget", "docker-hub", "gitlab", "bitbucket",
-    }  # fmt: skip
+        "npm",
+        "github",
+        "pypi",
+        "crates-io",
+        "rubygems",
+        "packagist",
+        "nuget",
+        "docker-hub",
+        "gitlab",
+        "bitbucket",
+    }
 
 
 @pytest.mark.parametrize("brand", load_brands(), ids=lambda brand: brand.id)
@@ -36,7 +45,9 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("identifier", "language", "text", "wanted"), EXAMPLES)
-def test_phrases_find_their_examples_and_nothing_in_the_others(identifier: str, language: str, text: str, wanted: bool) -> None:  # noqa: FBT001
+def test_phrases_find_their_examples_and_nothing_in_the_others(
+    identifier: str, language: str, text: str, wanted: bool
+) -> None:
     assert matches(identifier, language, text, BRANDS["npm"]) is wanted
 
 

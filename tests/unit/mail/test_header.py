@@ -20,7 +20,7 @@ def test_the_body_is_untouched_and_the_line_ends_are_the_messages_own(ending: by
 
 
 def test_a_verdict_that_came_with_the_message_is_dropped() -> None:
-    raw = b"From a@b Mon Sep  8\nX-NpmGuard-Verdict: genuine;\n folded\nx-npmguard-other : y\nSubject: x\n\nX-NpmGuard-Verdict: in the body\n"
+    raw = b"From a@b Mon Sep  8\nX-NpmGuard-Verdict: genuine;\n folded\nx-npmguard-other : y\nSubject: x\n\nX-NpmGuard-Verdict: in the body\n"  # noqa: E501 - as it stands in a message
     marked = mark(raw, REPORT)
     assert marked.startswith(b"From a@b Mon Sep  8\nX-NpmGuard-Verdict: phishing")
     assert marked.count(b"X-NpmGuard-Verdict") == 2

@@ -14,9 +14,15 @@ PHISHING, SUSPICIOUS = MailVerdict.PHISHING, MailVerdict.SUSPICIOUS
 GENUINE, UNRELATED = MailVerdict.GENUINE, MailVerdict.UNRELATED
 
 
-def judged(body: str, sender: str = "a@b.example", subject: str = "Hello", options: MailOptions | None = None, more: str = "") -> MailReport:
+def judged(
+    body: str,
+    sender: str = "a@b.example",
+    subject: str = "Hello",
+    options: MailOptions | None = None,
+    more: str = "",
+) -> MailReport:
     kind = "text/html" if body.lstrip().startswith("<") else "text/plain"
-    raw = f"From: {sender}\nTo: m@dev.example\nSubject: {subject}\n{more}Content-Type: {kind}; charset=utf-8\n\n{body}\n"
+    raw = f"From: {sender}\nTo: m@dev.example\nSubject: {subject}\n{more}Content-Type: {kind}; charset=utf-8\n\n{body}\n"  # noqa: E501 - as it stands in a message
     return judge_message(raw.encode(), options)
 
 
@@ -33,7 +39,7 @@ def test_a_lookalike_sender_that_leads_nowhere_is_suspicious() -> None:
 
 
 def test_a_pass_for_a_lookalike_clears_nothing() -> None:
-    stamp = "Authentication-Results: mx.dev.example; spf=pass smtp.mailfrom=npmjs.help; dkim=pass header.d=npmjs.help; dmarc=pass header.from=npmjs.help\n"
+    stamp = "Authentication-Results: mx.dev.example; spf=pass smtp.mailfrom=npmjs.help; dkim=pass header.d=npmjs.help; dmarc=pass header.from=npmjs.help\n"  # noqa: E501 - as it stands in a message
     options = MailOptions(authserv_ids=frozenset({"mx.dev.example"}))
     report = judged("Update 2FA: https://npmjs.help/x", "npm <support@npmjs.help>", options=options, more=stamp)
     assert report.verdict is PHISHING
@@ -84,12 +90,12 @@ def test_a_link_that_shows_one_place_and_goes_to_another_is_named() -> None:
 
 
 def test_a_newsletters_counted_links_mislead_nobody() -> None:
-    body = '<h1>JS News</h1><a href="https://jsnews.example/l/1">github.com/debug-js/debug</a> npm tokens expire soon, rotate them.'
+    body = '<h1>JS News</h1><a href="https://jsnews.example/l/1">github.com/debug-js/debug</a> npm tokens expire soon, rotate them.'  # noqa: E501 - as it stands in a message
     assert judged(body, "JS News <news@jsnews.example>").verdict is UNRELATED
 
 
 def test_talk_about_phishing_is_not_phishing() -> None:
-    body = "Attackers sent phishing mail from npmjs.help. Do not open https://npmjs.help/login. Rotate your npm tokens."
+    body = "Attackers sent phishing mail from npmjs.help. Do not open https://npmjs.help/login. Rotate your npm tokens."  # noqa: E501 - as it stands in a message
     assert judged(body, "Research <r@lab.example>").verdict in {UNRELATED, SUSPICIOUS}
 
 
@@ -98,14 +104,30 @@ def test_words_about_phishing_do_not_clear_who_speaks_as_the_brand() -> None:
     assert judged(body, "npm Support <s@mailer.example>").verdict is PHISHING
 
 
-@pytest.mark.parametrize("name", ["npm", "NPM Support", "npmSupport", "The npm Team", "npm, Inc.", "npm サポート", "\U0001d5fb\U0001d5fd\U0001d5fa", "n\u200bpm Support"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "npm",
+        "NPM Support",
+        "npmSupport",
+        "The npm Team",
+        "npm, Inc.",
+        "npm サポート",
+        "\U0001d5fb\U0001d5fd\U0001d5fa",
+        "n\u200bpm Support",
+    ],
+)
 def test_a_display_name_that_is_the_brands_is_a_claim(name: str) -> None:
-    report = judged("Verify your account within 24 hours: https://evil.example/x", f'"{name}" <x@mailer.example>')
+    report = judged(
+        "Verify your account within 24 hours: https://evil.example/x", f'"{name}" <x@mailer.example>'
+    )
     assert report.verdict is PHISHING
     assert report.claims[0].brand == "npm"
 
 
-@pytest.mark.parametrize("name", ["npm Weekly", "Docker Meetup Berlin", "GitHub Trending Digest", "Learn npm Fast"])
+@pytest.mark.parametrize(
+    "name", ["npm Weekly", "Docker Meetup Berlin", "GitHub Trending Digest", "Learn npm Fast"]
+)
 def test_a_display_name_that_only_holds_the_brand_is_no_claim_of_its_own(name: str) -> None:
     assert judged("Read it: https://mailer.example/x", f"{name} <x@mailer.example>").verdict is UNRELATED
 
@@ -129,7 +151,12 @@ def test_a_known_campaigns_domain_is_named_with_who_knows_it() -> None:
 def test_a_young_domain_is_strong_evidence_with_a_claim_and_nothing_without() -> None:
     now = datetime(2025, 9, 8, tzinfo=UTC)
     options = MailOptions(age=lambda domain: DomainAge(domain, now - timedelta(days=3)), now=now)
-    report = judged("Please see https://fresh.example/x today", "npm Weekly <n@fresh.example>", subject="npm news", options=options)
+    report = judged(
+        "Please see https://fresh.example/x today",
+        "npm Weekly <n@fresh.example>",
+        subject="npm news",
+        options=options,
+    )
     assert report.verdict in {PHISHING, SUSPICIOUS}
     assert any("registered 3 days before" in evidence.message for evidence in report.evidence)
     assert judged("See https://fresh.example/x", "Shop <n@fresh.example>", options=options).verdict is UNRELATED
@@ -138,12 +165,15 @@ def test_a_young_domain_is_strong_evidence_with_a_claim_and_nothing_without() ->
 def test_an_old_domain_changes_nothing() -> None:
     now = datetime(2025, 9, 8, tzinfo=UTC)
     options = MailOptions(age=lambda domain: DomainAge(domain, now - timedelta(days=3000)), now=now)
-    assert judged("Read: https://old.example/x", "npm Weekly <n@old.example>", options=options).verdict is UNRELATED
+    assert (
+        judged("Read: https://old.example/x", "npm Weekly <n@old.example>", options=options).verdict
+        is UNRELATED
+    )
 
 
 def test_an_attached_message_is_judged_and_makes_the_verdict() -> None:
     inner = "From: npm <support@npmjs.help>\nSubject: x\n\nUpdate 2FA: https://npmjs.help/x"
-    raw = f"From: a@dev.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--\n"
+    raw = f"From: a@dev.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--\n"  # noqa: E501 - as it stands in a message
     report = judge_message(raw.encode())
     assert report.verdict is PHISHING
     assert report.nested[0].verdict is PHISHING
@@ -155,7 +185,7 @@ def test_a_message_that_cannot_be_read_in_full_says_so() -> None:
 
 
 def test_users_of_a_code_host_may_write_about_signing_in() -> None:
-    body = '<p>The account is locked within 24 hours. <a href="https://auth.corp.example/login">Sign in</a> and enable 2FA.</p><a href="https://github.com/c/a/issues/1">View it on GitHub</a>'
+    body = '<p>The account is locked within 24 hours. <a href="https://auth.corp.example/login">Sign in</a> and enable 2FA.</p><a href="https://github.com/c/a/issues/1">View it on GitHub</a>'  # noqa: E501 - as it stands in a message
     assert judged(body, "Frank <notifications@github.com>").verdict is GENUINE
     assert judged(body, "GitHub <noreply@github.com>").verdict is PHISHING
 

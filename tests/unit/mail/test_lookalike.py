@@ -37,7 +37,14 @@ def test_a_domain_made_to_be_taken_for_a_brands_is_a_strong_lookalike(host: str,
 
 @pytest.mark.parametrize(
     "host",
-    ["gitlab.company.example", "npm.company.example", "github-stats.example", "pypj.org", "docker.elastic.example", "npm.github.io"],
+    [
+        "gitlab.company.example",
+        "npm.company.example",
+        "github-stats.example",
+        "pypj.org",
+        "docker.elastic.example",
+        "npm.github.io",
+    ],
 )
 def test_a_name_that_honest_sites_bear_too_is_weak(host: str) -> None:
     assert lookalikes(host)
@@ -47,11 +54,27 @@ def test_a_name_that_honest_sites_bear_too_is_weak(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "www.npmjs.com", "registry.npmjs.org", "npm.pkg.github.com", "raw.githubusercontent.com", "octo.github.io", "npms.io",
-        "npmtrends.com", "npmmirror.com", "pypi.python.org", "pypy.org", "dockers.com", "budget.com", "nodejs.org", "gitkraken.com",
-        "tinypng.com", "localhost", "example", "[2001:db8::1]", "",
+        "www.npmjs.com",
+        "registry.npmjs.org",
+        "npm.pkg.github.com",
+        "raw.githubusercontent.com",
+        "octo.github.io",
+        "npms.io",
+        "npmtrends.com",
+        "npmmirror.com",
+        "pypi.python.org",
+        "pypy.org",
+        "dockers.com",
+        "budget.com",
+        "nodejs.org",
+        "gitkraken.com",
+        "tinypng.com",
+        "localhost",
+        "example",
+        "[2001:db8::1]",
+        "",
     ],
-)  # fmt: skip
+)
 def test_innocent_hosts_are_no_lookalikes(host: str) -> None:
     assert lookalikes(host) == ()
 
@@ -68,7 +91,20 @@ def test_a_brands_subdomain_is_the_brands_and_a_users_page_is_not() -> None:
     assert owned_by("octo.github.io") == ()
 
 
-@pytest.mark.parametrize("host", ["xn--", "xn--\u00e9", "..", "a..b", "-.-", "xn--99999999999.com", "\u3002", "a" * 300 + ".com", "\ud800.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "xn--",
+        "xn--\u00e9",
+        "..",
+        "a..b",
+        "-.-",
+        "xn--99999999999.com",
+        "\u3002",
+        "a" * 300 + ".com",
+        "\ud800.com",
+    ],
+)
 def test_no_host_is_too_odd_to_be_judged(host: str) -> None:
     assert isinstance(lookalikes(host), tuple)
     assert split_host(host).host is not None

@@ -10,7 +10,9 @@ from npmguard.mail.mailbox import read_file, read_maildir, read_mbox
 
 def test_an_mbox_gives_its_messages_with_quoting_undone(tmp_path: Path) -> None:
     path = tmp_path / "box"
-    path.write_bytes(b"From a@b Mon Sep 8\nSubject: 1\n\n>From here\nnot a\nFrom the middle\n\nFrom c@d Mon Sep 8\nSubject: 2\n\nx\n")
+    path.write_bytes(
+        b"From a@b Mon Sep 8\nSubject: 1\n\n>From here\nnot a\nFrom the middle\n\nFrom c@d Mon Sep 8\nSubject: 2\n\nx\n"  # noqa: E501 - as it stands in a message
+    )
     found = list(read_mbox(path, 10_000))
     assert [name for name, _ in found] == [f"{path}#1", f"{path}#2"]
     assert found[0][1] == b"Subject: 1\n\nFrom here\nnot a\nFrom the middle\n\n"

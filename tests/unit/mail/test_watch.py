@@ -19,7 +19,10 @@ LOCKED = [("left", "1.0.0"), ("right", "2.0.0"), ("right", "1.0.0"), ("other", "
 
 def test_the_addressees_packages_are_found_by_address() -> None:
     entries = watch_list(["Octo@dev.example"], [], LOCKED, MAINTAINERS)
-    assert [(entry.name, entry.versions) for entry in entries] == [("left", ("1.0.0",)), ("right", ("1.0.0", "2.0.0"))]
+    assert [(entry.name, entry.versions) for entry in entries] == [
+        ("left", ("1.0.0",)),
+        ("right", ("1.0.0", "2.0.0")),
+    ]
 
 
 def test_a_user_name_that_the_reader_gives_finds_them_too() -> None:
@@ -37,8 +40,12 @@ def test_the_watch_list_is_one_name_a_line() -> None:
 
 
 def test_packuments_are_read_in_both_spellings_of_a_maintainer(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps({"name": "a", "maintainers": ["octo <octo@dev.example>"], "versions": {}}))
-    (tmp_path / "b.json").write_text(json.dumps({"name": "b", "maintainers": [{"name": "x", "email": "x@dev.example"}]}))
+    (tmp_path / "a.json").write_text(
+        json.dumps({"name": "a", "maintainers": ["octo <octo@dev.example>"], "versions": {}})
+    )
+    (tmp_path / "b.json").write_text(
+        json.dumps({"name": "b", "maintainers": [{"name": "x", "email": "x@dev.example"}]})
+    )
     found = read_packuments(tmp_path)
     assert found == {"a": (Maintainer("octo", "octo@dev.example"),), "b": (Maintainer("x", "x@dev.example"),)}
 
