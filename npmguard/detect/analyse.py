@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from npmguard.detect.rule import Ruleset
 
 _EXTENSIONS = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
+_DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
+_DECLARATION_NAME = re.compile(rb"""\.d\.[cm]?ts["'`]""")
+_NOT_CODE = (".json", ".node", ".wasm")  # whatever it holds, Node does not run it as JavaScript
 _HASHBANG = re.compile(rb"#!.*\b(?:node|bun|deno|tsx|ts-node)\b")
 _COMMANDS = re.compile(r"[;&|<>()\n]+")
 _RUNNERS = frozenset({"node", "nodejs", "bun", "deno", "tsx", "ts-node", "esno"})
@@ -68,7 +71,8 @@ def named_files(manifest: Manifest | None) -> frozenset[str]:
     paths = [manifest.main or "", *manifest.bin.values()]
     for script in manifest.scripts.values():
         paths.extend(_run_by(script))
-    return frozenset(normal for path in paths if (normal := _normal(path)))
+    normal = (_normal(path) for path in paths)
+    return frozenset(path for path in normal if path and not path.endswith(_NOT_CODE))
 
 
 def _run_by(script: str) -> Iterator[str]:
@@ -252,18 +256,31 @@ class _Old:
 
 
 def sources(archive: PackageArchive) -> list[PackageFile]:
-    """The files of a package that Node or a bundler would read as code, by path."""
+    """The files of a package that Node or a bundler would read as code, by path.
+
+    TypeScript's declarations (``.d.ts``) are no code, unless a file of the package asks for one by its name.
+    """
     named = named_files(archive.manifest)
     found = []
+    declarations = []
     for path in sorted(archive.files):
         file = archive.files[path]
+        if path.endswith(_DECLARATIONS) and path not in named:
+            declarations.append(file)
+            continue
         if path.endswith(_EXTENSIONS) or path in named:
             wanted = file.size > 0 and path != MANIFEST
         else:
             wanted = file.content is not None and _HASHBANG.match(file.content[:200]) is not None
         if wanted:
             found.append(file)
+    if any(_names_declaration(file.content) for file in found if file.content is not None):
+        found = sorted([*found, *declarations], key=lambda file: file.path)
     return found
+
+
+def _names_declaration(content: bytes) -> bool:
+    return b".d." in content and _DECLARATION_NAME.search(content) is not None
 
 
 def _is_left_out(file: PackageFile) -> bool:

@@ -16,6 +16,7 @@ from npmguard.javascript.interest import Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
+_ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE})
 _REMEMBERED_NAMES = 50_000
 _ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
 _IMPORTED_FILES = 32  # that one region reaches
@@ -275,7 +276,7 @@ class FileSightings:
         if not isinstance(anchor, str) or anchors is None:
             return None
         tried: set[Region] = set()
-        for hit in anchors:
+        for hit in _that_act(anchors):
             check()
             if hit.fact is None:
                 continue
@@ -365,6 +366,12 @@ def merge(several: Sequence[Hits]) -> Hits:
         for clause, each in hits.items():
             merged.setdefault(clause, []).extend(each)
     return merged
+
+
+def _that_act(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """The places of an anchor where something is done, if there are any: a string does nothing by itself."""
+    acting = [hit for hit in hits if hit.fact is not None and hit.fact.kind in _ACTS]
+    return acting or hits
 
 
 def _in_order(hits: Sequence[Hit]) -> tuple[Hit, ...]:

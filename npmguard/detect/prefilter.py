@@ -58,7 +58,7 @@ _MEANS = {
         r"/[\[(]\s*([2-9][0-9]|1[0-2][0-9]|0x[2-7][0-9a-fA-F])\s*,\s*([2-9][0-9]|1[0-2][0-9]|0x[2-7])/",
     ),
     Means.ENCODED: (r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",),
-    Means.REVERSED: (r"/\breverse\b/",),
+    Means.REVERSED: (r"/reverse[\"'`]?\s*\]?\s*\(\s*\)\s*(\.|\[)\s*[\"'`]?join/",),
 }
 # Anything shaped like an address; its checksum decides. An escape before it is no part of it.
 _ADDRESS_SHAPE = (
@@ -105,6 +105,8 @@ class Prefilter:
         if not built:
             return fired, addresses
         more, others = self._scan(built)
+        if _WORDS in more and _POSSIBLE not in more:  # one half of a name may be built, and the other be there
+            more, others = self._scan(content + b"\n" + built)
         return fired | more, addresses | others
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
@@ -173,13 +175,16 @@ def source_of(ruleset: Ruleset) -> str:
         else:
             conditions.append(trees.possible(rule))
     rules = [(_POSSIBLE, _any_of(conditions))]
+    words = sorted(trees.words)
     rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
+    rules.append((_WORDS, _any_of(words)))
     rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
     text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
     return "\n".join([*atoms.source(), *text])
 
 
 _HAS_ADDRESS = "has_address"
+_WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
 _ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"
 
@@ -192,6 +197,7 @@ class _Trees:
     """
 
     def __init__(self, ruleset: Ruleset, atoms: _Atoms) -> None:
+        self.words: set[str] = set()
         self._signals = ruleset.signals
         self._atoms = atoms
 
@@ -231,6 +237,8 @@ class _Trees:
     def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
         needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
+        if not tight:
+            self.words.update(needed)
         if tight:
             needed.extend(self._atoms.pattern(pattern) for pattern in _in_use(clause, name))
         return _all_of(needed)

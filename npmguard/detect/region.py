@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from npmguard.model import Fact, FileFacts
 
-_FUNCTIONS = 2_000  # the nearest ones; a function that reaches more is a program of its own
+_FUNCTIONS = 150  # the nearest ones: in a bundle, names tie most functions to most others in the end
 _REGISTRY_FUNCTIONS = 64  # an initialiser around the start itself with more is a bundle's module registry
 
 

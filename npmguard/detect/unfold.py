@@ -9,9 +9,15 @@ from enum import StrEnum
 from functools import cache
 from typing import Protocol
 
-_ESCAPE = rb"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F])|u\{0{0,4}([2-7][0-9a-fA-F])\})"
-_LINE_CONTINUATION = rb"\\\r?\n"
-_JOINT = rb"""["'`]\s*\+\s*(?:([0-9]{1,3})\s*\+\s*)?["'`]"""
+_ESCAPE = re.compile(rb"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F])|u\{0{0,4}([2-7][0-9a-fA-F])\}|\r?\n)")
+_ESCAPED = (
+    rb"""[^"'`\s;,(){}]*\\(?:x[2-7][0-9a-fA-F]|u00[2-7]|u\{0{0,4}[2-7]|\r?\n)"""
+    rb"""(?:[^"'`\n]|\\\r?\n)*"""
+)
+_LITERAL = rb"""(?:"[^"\n]*"|'[^'\n]*'|`[^`\n]*`)"""
+_PLUS = rb"""\s*\+\s*(?:[0-9]{1,3}\s*\+\s*)?"""
+_JOINED = _LITERAL + rb"(?:" + _PLUS + _LITERAL + rb")+"
+_JOINT = re.compile(rb"""["'`]\s*\+\s*(?:([0-9]{1,3})\s*\+\s*)?["'`]""")
 _ARRAY = rb"""\[\s*["'`][^"'`\]\n]{0,96}["'`]\s*(?:,\s*["'`][^"'`\]\n]{0,96}["'`]\s*)+,?\s*\]"""
 _NO_CODE = bytes(32 if byte in b"=(," else byte for byte in range(256))  # words read backwards, not statements
 _PIECE = re.compile(rb"""["'`]([^"'`\]\n]{0,96})["'`]""")
@@ -24,7 +30,6 @@ _READABLE = re.compile(rb"[\t\n\r -~]{4,}")
 
 
 class _Pattern(Protocol):
-    def sub(self, replacement: bytes, text: bytes) -> bytes: ...
     def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]: ...
 
 
@@ -40,20 +45,19 @@ class Means(StrEnum):
 
 
 def unfold(content: bytes, means: Collection[Means]) -> bytes:
-    """*content* with the texts that it could make of its own literals by *means*; nothing if there are none.
+    """The texts that *content* could make of its own literals by *means*; nothing if there are none.
 
     Escapes are decoded and literals that a ``+`` joins are put together; then literals of an array are
     joined, forwards and backwards, character codes become characters, base64 and hexadecimal literals are
     decoded, and where something is reversed all of it is read backwards too. More is produced than the code
     would: this decides what is read, never what is said of it.
     """
-    text = content
+    parts: list[bytes] = []
     if Means.ESCAPES in means:
-        text = re.sub(_ESCAPE, lambda match: bytes.fromhex((match[1] or match[2] or match[3]).decode()), text)
-        text = _compiled(_LINE_CONTINUATION).sub(b"", text)
+        parts.extend(_ESCAPE.sub(_unescaped, match.group()) for match in _compiled(_ESCAPED).finditer(content))
     if Means.JOINTS in means:
-        text = _compiled(_JOINT).sub(rb"\1", text)
-    parts = [text]
+        parts.extend(_JOINT.sub(rb"\1", match.group()) for match in _compiled(_JOINED).finditer(content))
+    text = b"\n".join([content, *parts]) if parts else content
     if Means.ARRAYS in means:
         parts.extend(_joined_arrays(text))
     if Means.CODES in means:
@@ -62,7 +66,11 @@ def unfold(content: bytes, means: Collection[Means]) -> bytes:
         parts.extend(_decoded(text))
     if Means.REVERSED in means:
         parts.append(text[::-1].translate(_NO_CODE))
-    return b"" if text is content and len(parts) == 1 else b"\n".join(parts)
+    return b"\n".join(parts)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex((match[1] or match[2] or match[3] or b"").decode())
 
 
 def _joined_arrays(text: bytes) -> Iterator[bytes]:
