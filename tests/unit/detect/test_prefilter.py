@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from npmguard.detect.prefilter import Prefilter, addresses_of
+from npmguard.detect.rule import load_ruleset
+from tests.fixture_addresses import burn_address
+
+PREFILTER = Prefilter(load_ruleset())
+ETHER = burn_address("eth", 0x31)
+TRON = burn_address("trx", 0x31)
+PATTERN = r"/0x[a-fA-F0-9]{40}/g"
+HOOK = "window.fetch = async (...args) => change(await original(...args));"
+
+
+def selects(*files: str) -> list[bool]:
+    contents = [(f"{index}.js", text.encode()) for index, text in enumerate(files)]
+    selected = PREFILTER.select(contents)
+    return [path in selected for path, _ in contents]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "export const add = (a, b) => a + b;",
+        "fetch('https://api.example').then((response) => response.json());",
+        "const original = window.fetch; export { original };",
+        "const commit = 'da39a3ee5e6b4b0d3255bfef95601890afd80709';",
+        "const uuid = /^[0-9a-f]{4}-[0-9a-f]{2}$/;",
+        "const wrong = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD';",
+        "const name = 'TSExpressionWithTypeArgumentsLists';",
+        "/* fetch = hooked, {1: 2}, [a][b] */ const text = 'a' + 'b' + ['c', 'd'].join('');",
+    ],
+)
+def test_ordinary_code_is_not_parsed(code: str) -> None:
+    assert selects(code) == [False]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"const to = '{ETHER}';",
+        f"const list = '{ETHER},{TRON}'.split(',');",
+        f"const list = 'x\\n{TRON}\\n'.split('\\n');",
+        f"const pattern = {PATTERN};",
+        r"const pattern = new RegExp('0x[a-f0-9]{' + 40 + '}');",
+        r"const pattern = /0x(?:[a-f0-9]{8}){5}/;",
+        r"const pattern = /bc1[a-z0-9]+/;",
+        "const pattern = /0x" + "[a-f0-9]" * 40 + "/;",
+        "const pattern = /0x" + r"\w" * 40 + "/;",
+        HOOK,
+        HOOK.replace("window.fetch", "w['fetch']"),
+        "Object.defineProperty(window, 'fetch', { value: hooked });",
+        "XMLHttpRequest.prototype.send = function (body) { return send.call(this, body); };",
+        "const a = _0x3f2a('0x1');",
+    ],
+)
+def test_one_half_in_the_clear_is_enough(code: str) -> None:
+    assert selects(code) == [True]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"const to = '{ETHER[:9]}' + '{ETHER[9:]}';",
+        f"const to = ['{TRON[:9]}', '{TRON[9:]}'].join('');",
+        f"const to = atob('{b64encode(TRON.encode()).decode()}');",
+        f"const to = Buffer.from('{ETHER.encode().hex()}', 'hex').toString();",
+        f"const to = '{TRON[::-1]}'.split('').reverse().join('');",
+        f"const to = '\\x{ord(TRON[0]):02x}{TRON[1:]}';",
+        f"const to = String.fromCharCode({', '.join(str(ord(char)) for char in TRON)});",
+        "window['eth' + 'ereum']['requ' + 'est'] = async (call) => { call.params[0].to = await next(); };",
+        r"window.ethereum['re\x71uest'] = async (call) => { call.params[0].to = await next(); };",
+    ],
+)
+def test_what_is_built_at_run_time_is_seen(code: str) -> None:
+    assert selects(code) == [True]
+
+
+def test_another_file_completes_a_rule_for_the_package() -> None:
+    hook = "self.onpaste = (event) => { event.preventDefault(); };"
+    table = f"exports.table = ['{ETHER}', '{TRON}', '{burn_address('btc-legacy', 0x31)}'];"
+    patterns = f"exports.patterns = [{PATTERN}];"
+    choice = "exports.nearest = (text, list) => list.sort((a, b) => far(text, a) - far(text, b))[0];"
+    assert selects(choice) == [False]
+    assert selects(hook, table, patterns, choice) == [True, True, True, True]
+
+
+def test_a_file_that_may_hide_its_hook_is_parsed_beside_addresses() -> None:
+    hidden = "const w = globalThis; w[['fe', 'tch'].map(String).join('')] = (text) => text;"
+    assert selects(hidden) == [False]
+    assert selects(hidden, f"module.exports = '{ETHER}';") == [True, True]
+
+
+def test_only_addresses_with_right_checksums_count() -> None:
+    wrong = TRON[:-1] + ("a" if TRON[-1] != "a" else "b")
+    assert addresses_of(f"'{TRON}' \"{ETHER}\" `{wrong}`".encode()) == {TRON.lower(), ETHER.lower()}
+
+
+def test_a_solana_address_counts_only_where_it_stands_alone() -> None:
+    solana = burn_address("sol", 0x31)
+    assert addresses_of(f"'{solana}'".encode())
+    assert not addresses_of(f"'data:application/wasm;base64,{solana}/AAA='".encode())
+
+
+def test_no_files_and_empty_files() -> None:
+    assert PREFILTER.select([]) == frozenset()
+    assert selects("") == [False]
