@@ -166,7 +166,7 @@ def _display(display: str, brand: Brand) -> str:
 def _is_role(word: str) -> bool:
     """Whether a word is a role word, or several in a script that writes no spaces."""
     roles = role_words()
-    if word in roles or word.isdecimal():
+    if word in roles or word.removesuffix("s") in roles or word.isdecimal():
         return True
     if word.isascii() or len(word) > 30:
         return False

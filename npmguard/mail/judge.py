@@ -182,11 +182,19 @@ def _from_the_brand(view: View, judgement: Judgement, leads: Leads) -> None:
             MailVerdict.SUSPICIOUS,
             f"it holds a link to {leads.like_strong[0][1].domain}, which only looks like {title}'s",
         )
-    if leads.misleading and (view.secret or view.pressure):
-        host = leads.misleading[0].host
-        _unless_proven(
-            view, judgement, f"the text of a link shows {leads.misleading[0].shown} and the link goes to {host}"
-        )
+    # a code host sends what its users write, under their names: that is not the brand speaking
+    speaks = (
+        "display name" in judgement.claims.identity
+        or judgement.claims.voice is not None
+        or not view.senders[0].display
+    )
+    misleading = [link for link in leads.misleading if not link.goes.opaque]  # brands count clicks, too
+    if misleading or (leads.misleading and (view.secret or view.pressure)):
+        link = (misleading or leads.misleading)[0]
+        where = f"the text of a link shows {link.shown} and the link goes to {link.host}"
+        if speaks or view.secret or view.pressure:
+            _unless_proven(view, judgement, where)
+        judgement.raise_to(MailVerdict.SUSPICIOUS, where)
     reply = [
         domain
         for domain in view.reply_domains
@@ -206,12 +214,6 @@ def _from_the_brand(view: View, judgement: Judgement, leads: Leads) -> None:
         )
     elif reply and view.hand_over:
         _unless_proven(view, judgement, f"it asks for a secret in a reply, which would go to {reply[0]}")
-    # a code host sends what its users write, under their names: that is not the brand speaking
-    speaks = (
-        "display name" in judgement.claims.identity
-        or judgement.claims.voice is not None
-        or not view.senders[0].display
-    )
     if leads.form and view.wants:
         _unless_proven(view, judgement, "it holds a form that asks for a password or sends it elsewhere")
     asked = [target for target in away if _asks(target)]
@@ -347,10 +349,22 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
             MailVerdict.SUSPICIOUS,
             f"its sender calls itself {title}, sends from {senders_of(view)} and leads elsewhere",
         )
-    if claims.voice and leads.away and (view.secret or (view.pressure and view.lure)):
+    if "address in the display name" in identity and leads.away:
+        judgement.raise_to(MailVerdict.PHISHING, f"its sender shows an address of {title}'s and is another")
+    if likes and "name in the display name" in weak and leads.away and not view.names_itself:
+        verdict = MailVerdict.PHISHING if view.wants else MailVerdict.SUSPICIOUS
+        judgement.raise_to(
+            verdict, f"its sender names {title}, and {likes[0].domain} resembles {title}'s domain"
+        )
+    if claims.voice and leads.away and (view.secret or view.pressure):
         verdict = MailVerdict.SUSPICIOUS if (view.names_itself or other_brand) else MailVerdict.PHISHING
         judgement.raise_to(
             verdict, f"it is signed by {title}, comes from {senders_of(view)} and leads elsewhere"
+        )
+    if len(weak) >= 3 and leads.away and not (view.names_itself or view.personal or report or internal):
+        verdict = MailVerdict.PHISHING if "account" in weak and view.wants else MailVerdict.SUSPICIOUS
+        judgement.raise_to(
+            verdict, f"it is made up as {title}, comes from {senders_of(view)} and leads elsewhere"
         )
     if weak and view.secret and leads.away and not view.names_itself and not report and not internal:
         several = len(weak) > 1 or view.content.passwords > 0
