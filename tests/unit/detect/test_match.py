@@ -119,6 +119,13 @@ def test_a_region_goes_on_in_the_files_that_it_imports(tmp_path: Path) -> None:
     assert not found(ruleset, main, FileFacts("other.js", used.facts, used.functions))
 
 
+def test_an_import_at_the_top_of_a_file_belongs_to_all_of_it(tmp_path: Path) -> None:
+    ruleset = rules_of(tmp_path, "function", "{all: [hooked, used]}", HOOKED_AND_USED)
+    used = FileFacts("swap.ts", (at(1, FactKind.CALL, "?.replace"),), (FunctionSpan(0, 9, -1),))
+    main = FileFacts("index.ts", (at(0, FactKind.MODULE, "./swap.js"), HOOK), SPANS)
+    assert found(ruleset, main, used)
+
+
 @pytest.mark.parametrize(("scope", "together", "apart"), [("file", True, False), ("package", True, True)])
 def test_scopes_file_and_package(tmp_path: Path, scope: str, *, together: bool, apart: bool) -> None:
     ruleset = rules_of(tmp_path, scope, "{all: [hooked, used]}", HOOKED_AND_USED)
