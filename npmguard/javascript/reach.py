@@ -11,6 +11,8 @@ from npmguard.javascript.index import Index
 from npmguard.javascript.scopes import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, Scopes, key_name
 from npmguard.model import FunctionSpan
 
+MAX_SHORT = 512  # bytes of an initialiser that is followed into what it names
+MAX_NAMED = 8  # bindings that it may name
 MAX_CANDIDATES = 4  # functions under one property name, beyond which the name says nothing
 
 
@@ -24,6 +26,7 @@ class Reach:
         self._held: dict[Binding, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]] = {}
         self.by_property: dict[bytes, list[int]] = {}
         self._targets: set[int] = set()
+        self._uses: list[int] | None = None
         self._collect()
 
     def stored(self, name: bytes) -> list[int]:
@@ -101,8 +104,25 @@ class Reach:
                 else:
                     functions.update(self._inside(node))
                     ranges.add((node.start_byte, node.end_byte))
+                    for named in self._named_in(node):
+                        others, tables = self._holds(named)
+                        functions.update(others)
+                        ranges.update(tables)
+            elif how is How.MODULE and node is not None:
+                ranges.add((node.start_byte, node.end_byte))
         functions.discard(0)
         return tuple(sorted(functions)), tuple(sorted(ranges))
+
+    def _named_in(self, node: Node) -> list[Binding]:
+        """The bindings that a short initialiser names: what it is an alias, a list or the result of."""
+        scopes = self._scopes
+        if node.end_byte - node.start_byte > MAX_SHORT:
+            return []
+        if self._uses is None:
+            self._uses = sorted(use for binding in scopes.bindings for use in binding.uses)
+        low, high = bisect_left(self._uses, node.start_byte), bisect_left(self._uses, node.end_byte)
+        found = {binding for use in self._uses[low:high] if (binding := scopes.at(use)) is not None}
+        return sorted(found, key=lambda binding: binding.uses) if len(found) <= MAX_NAMED else []
 
     def _inside(self, node: Node) -> list[int]:
         """The outermost functions written inside an initialiser, at most a few."""
