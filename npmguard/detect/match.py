@@ -140,9 +140,9 @@ class Matcher:
 def interest_of(clauses: Sequence[Clause]) -> Interest:
     """What *clauses* ask for, and the modules, by which regions go on in other files."""
 
-    def last(kind: ClauseKind, *also: str) -> frozenset[str] | None:
+    def last(kind: ClauseKind) -> frozenset[str] | None:
         names = [name.rpartition(".")[2] for each in clauses if each.kind is kind for name in each.names]
-        return None if any("*" in name for name in names) else frozenset((*names, *also))
+        return None if any("*" in name for name in names) else frozenset(names)
 
     tests = [each.value for each in clauses if each.kind is ClauseKind.STRING and each.value]
     parts = [re.escape(part).encode() for test in tests for part in test.contains]
@@ -151,7 +151,7 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
     open_ended = any(not (test.equals or test.contains or test.address) for test in tests)
     regexes = [each for each in clauses if each.kind is ClauseKind.REGEX]
     return Interest(
-        calls=last(ClauseKind.CALL, "require"),
+        calls=last(ClauseKind.CALL),
         news=last(ClauseKind.NEW),
         writes=last(ClauseKind.WRITE),
         reads=last(ClauseKind.READ),
@@ -253,11 +253,8 @@ class FileSightings:
         self._ruleset = ruleset
         self._facts = facts
         self._places = {clause: _Places(each) for clause, each in hits.items()}
-        required = {fact.start for fact in facts.facts if fact.kind is FactKind.CALL}
         self._local = [
-            (fact, fact.start not in required)
-            for fact in facts.facts
-            if fact.kind is FactKind.MODULE and fact.name.startswith(".")
+            fact for fact in facts.facts if fact.kind is FactKind.MODULE and fact.name.startswith(".")
         ]
         self._reachability: Reachability | None = None
 
@@ -290,15 +287,11 @@ class FileSightings:
         return None
 
     def imports(self, region: Region | None = None) -> tuple[str, ...]:
-        """The local modules that the file, or only *region* of it, refers to, as they are spelled.
-
-        An ``import`` at the top of a file belongs to all of it.
-        """
+        """The local modules that the file, or only *region* of it, refers to, as they are spelled."""
         found = [
             fact.name
-            for fact, static in self._local
+            for fact in self._local
             if region is None
-            or static
             or (fact.function and fact.function in region.functions)
             or any(start < fact.end and fact.start < end for start, end in region.ranges)
         ]

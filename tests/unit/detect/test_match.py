@@ -112,18 +112,10 @@ def test_a_region_goes_on_in_the_files_that_it_imports(tmp_path: Path) -> None:
     spans = (FunctionSpan(0, 100, -1), FunctionSpan(20, 30, 0, refers=((0, 9),)), FunctionSpan(40, 50, 0))
     hook = at(15, FactKind.WRITE, "fetch", 0, "<function>", target=1)
     imported, other = at(3, FactKind.MODULE, "./lib/swap"), at(60, FactKind.MODULE, "./other")
-    calls = (at(3, FactKind.CALL, "require"), at(60, FactKind.CALL, "require"))
     used = FileFacts("lib/swap.js", (at(1, FactKind.CALL, "?.replace"),), (FunctionSpan(0, 9, -1),))
-    main = FileFacts("index.js", (imported, hook, other, *calls), spans)
+    main = FileFacts("index.js", (imported, hook, other), spans)
     assert found(ruleset, main, used)
     assert not found(ruleset, main, FileFacts("other.js", used.facts, used.functions))
-
-
-def test_an_import_at_the_top_of_a_file_belongs_to_all_of_it(tmp_path: Path) -> None:
-    ruleset = rules_of(tmp_path, "function", "{all: [hooked, used]}", HOOKED_AND_USED)
-    used = FileFacts("swap.ts", (at(1, FactKind.CALL, "?.replace"),), (FunctionSpan(0, 9, -1),))
-    main = FileFacts("index.ts", (at(0, FactKind.MODULE, "./swap.js"), HOOK), SPANS)
-    assert found(ruleset, main, used)
 
 
 @pytest.mark.parametrize(("scope", "together", "apart"), [("file", True, False), ("package", True, True)])
