@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ import typer
 
 from npmguard import __version__
 from npmguard.config import Config, FailOn, Limits, load_config
-from npmguard.errors import UsageError
+from npmguard.errors import MailboxError, UsageError
 from npmguard.intel.indicators import Format, format_indicators, load_indicators
 from npmguard.model import Lockfile, MailReport, MailVerdict, Maintainer
 
@@ -301,8 +302,14 @@ def _filter(given: _Given, judge: Judge, fail_on: MailFailOn | None) -> int:
     path = given.files[0]
     raw = read_stdin() if str(path) == "-" else read_file(path)
     report = judge.one(str(path), raw)
-    sys.stdout.buffer.write(mark(raw, report))
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(mark(raw, report))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:  # a filter that lost a message must not say that all is well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MailboxError(
+            "standard output was closed before the message was through; deliver it unfiltered"
+        ) from error
     return exit_code((report,), fail_on.value) if fail_on else OK
 
 
@@ -376,8 +383,11 @@ def _write_findings(
 
 def _put(content: bytes, path: Path | None) -> None:
     if path is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # the reader has seen enough; the exit code still tells the result
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     try:
         path.write_bytes(content)

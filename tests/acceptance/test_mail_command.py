@@ -149,6 +149,19 @@ def test_a_filter_adds_one_header_and_always_succeeds() -> None:
     assert mail("--header", SEPTEMBER, GENUINE).returncode == 2
 
 
+def test_a_closed_pipe_is_no_error_of_a_report_and_one_of_a_filter() -> None:
+    for arguments, code in ((("-v", SEPTEMBER), 1), (("--header", SEPTEMBER), 2)):
+        with subprocess.Popen(
+            [*MAIL, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            told = process.stderr.read()
+        assert process.returncode == code
+        assert b"Traceback" not in told
+
+
 def test_found_lookalikes_are_indicators_that_the_next_run_reads(tmp_path: Path) -> None:
     for form in ("plain", "csv", "stix", "misp"):
         path = tmp_path / form
