@@ -30,13 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isal import igzip
-from npmguard.lockfile.package_lock import read_lockfile
-from npmguard.registry.client import RegistryClient
-from npmguard.registry.npmrc import load_npm_config
 
 from npmguard import __version__
 from npmguard.config import Limits, load_config
 from npmguard.detect.rule import load_ruleset
+from npmguard.lockfile.package_lock import read_lockfile
+from npmguard.registry.client import RegistryClient
+from npmguard.registry.npmrc import load_npm_config
 from npmguard.worker import analyse_tarball
 
 ROOT = Path(__file__).parents[1]
@@ -170,7 +170,8 @@ def tarballs() -> dict[str, bytes]:
 def floor(tarball: bytes) -> None:
     """What any reader has to do: hash, gunzip, walk."""
     hashlib.sha512(tarball).digest()
-    with tarfile.open(fileobj=io.BytesIO(igzip.decompress(tarball)), mode="r|") as archive:
+    content: bytes = igzip.decompress(tarball)  # type: ignore[no-untyped-call]  # isal has no types here
+    with tarfile.TarFile(fileobj=io.BytesIO(content)) as archive:
         for _ in archive:
             pass
 

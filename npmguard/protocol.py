@@ -8,7 +8,7 @@ pickle: what a worker that was taken over can send is data of one shape.
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -25,14 +25,14 @@ class Settings(msgspec.Struct, frozen=True):
     prefilter: bool = True
 
 
-def send(stream: BinaryIO, frame: bytes) -> None:
+def send(stream: IO[bytes], frame: bytes) -> None:
     """Write one frame."""
     stream.write(len(frame).to_bytes(HEADER, "big"))
     stream.write(frame)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> bytes:
+def receive(stream: IO[bytes]) -> bytes:
     """Read one frame; empty at the end of input."""
     header = stream.read(HEADER)
     return stream.read(int.from_bytes(header, "big")) if len(header) == HEADER else b""
