@@ -236,13 +236,19 @@ class Dist:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version in a packument."""
+    """One version in a packument.
+
+    ``publisher`` is the account that published it, ``trusted_publisher`` the kind of build service (``github``)
+    that did so without any account's credentials, and ``homepage`` what its manifest says.
+    """
 
     manifest: Manifest
     dist: Dist
     published: datetime | None = None
     deprecated: str | None = None
     publisher: str | None = None
+    trusted_publisher: str | None = None
+    homepage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +257,8 @@ class Packument:
 
     ``releases`` may be a lazy mapping: iterating over its keys is cheap, each value is decoded when asked for.
     ``times`` holds publish times (aware, UTC) of every version that the registry remembers, unpublished ones
-    too. ``registry`` is the base URL that answered.
+    too. ``registry`` is the base URL that answered. ``maintainers`` holds, by version, the accounts that might
+    publish the package when that version came; registries that do not say so leave it empty.
     """
 
     name: str
@@ -260,6 +267,7 @@ class Packument:
     times: Mapping[str, datetime] = field(repr=False)
     dist_tags: Mapping[str, str] = field(default_factory=dict)
     unpublished: bool = False
+    maintainers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
 # --- tarball ---------------------------------------------------------------------------------------------

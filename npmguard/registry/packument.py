@@ -2,9 +2,10 @@
 
 Format: https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md, and what registries send
 beyond it. A document of several megabytes becomes a *projection*: JSON again, with the fields that matter
-copied verbatim and all else (readmes, developer dependencies, maintainers) left out. It is what the cache
-keeps. A release is decoded from its slice of the projection when it is asked for, so that thousands of releases
-that nobody asks about cost nothing, and a misshapen one spoils itself alone.
+copied verbatim and all else (readmes, developer dependencies) left out. A version's maintainers, which seldom
+change, are kept once for each run of versions that state the same. It is what the cache keeps. A release is
+decoded from its slice of the projection when it is asked for, so that thousands of releases that nobody asks
+about cost nothing, and a misshapen one spoils itself alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _SHA1_HEX = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89abAB]..)(?:\\u[dD][c-fC-F]..)?|(u[dD][c-fC-F]..)|.)", re.DOTALL)
 
 _Field = Raw | UnsetType
+_MAINTAINERS = "npmguard:maintainers"  # of the projection only: no registry sends it
 
 
 def encode_packument(name: str, registry: str, document: bytes | mmap.mmap) -> bytes:
@@ -67,6 +69,7 @@ def decode_packument(name: str, registry: str, projection: bytes) -> Packument:
         times=times,
         dist_tags=tags,
         unpublished=not outline.versions and times.unpublished,
+        maintainers=_Maintainers(outline.versions or {}, outline.maintainers or {}),
     )
 
 
@@ -92,27 +95,31 @@ class _Version(msgspec.Struct, rename={"npm_user": "_npmUser"}):
     bundleDependencies: _Field = UNSET  # noqa: N815
     bundledDependencies: _Field = UNSET  # noqa: N815
     repository: _Field = UNSET
+    homepage: _Field = UNSET
     dist: _Field = UNSET
     deprecated: _Field = UNSET
     npm_user: _Field = UNSET
+    maintainers: _Field = UNSET
 
 
-class _Document(msgspec.Struct, rename={"dist_tags": "dist-tags"}):
-    """A packument whose every version is an object."""
+class _Document(msgspec.Struct, rename={"dist_tags": "dist-tags", "maintainers": _MAINTAINERS}):
+    """A packument whose every version is an object; its maintainers are those of :class:`_Maintainers`."""
 
     name: _Field = UNSET
     versions: dict[str, _Version] | UnsetType = UNSET
     time: _Field = UNSET
     dist_tags: _Field = UNSET
+    maintainers: dict[str, Raw] | UnsetType = UNSET
 
 
-class _Outline(msgspec.Struct, rename={"dist_tags": "dist-tags"}):
+class _Outline(msgspec.Struct, rename={"dist_tags": "dist-tags", "maintainers": _MAINTAINERS}):
     """A packument, or a projection, with the versions not looked into."""
 
     name: _Field = UNSET
     versions: dict[str, Raw] | UnsetType | None = UNSET
     time: _Field = UNSET
     dist_tags: _Field = UNSET
+    maintainers: dict[str, Raw] | UnsetType = UNSET
 
 
 class _Dist(msgspec.Struct):
@@ -149,7 +156,22 @@ def _project(name: str, document: bytes | mmap.mmap) -> bytes:
     if whole.versions is UNSET and not _Times(whole.time).unpublished:
         raise _ShapeError("it lists no versions")
     whole.name = UNSET
+    if isinstance(whole, _Document) and whole.versions:
+        whole.maintainers = _part_maintainers(whole.versions)
     return _ENCODER.encode(whole)
+
+
+def _part_maintainers(versions: dict[str, _Version]) -> dict[str, Raw] | UnsetType:
+    """Take each version's maintainers out of it, and keep those that are not the same as of the one before."""
+    kept: dict[str, Raw] = {}
+    before = b""
+    for version, fields in versions.items():
+        raw, fields.maintainers = fields.maintainers, UNSET
+        stated = b"null" if isinstance(raw, UnsetType) else bytes(raw)
+        if stated != (before or b"null"):
+            kept[version] = Raw(stated)
+        before = stated
+    return kept or UNSET
 
 
 def _outline(document: bytes | mmap.mmap) -> _Outline:
@@ -158,12 +180,14 @@ def _outline(document: bytes | mmap.mmap) -> _Outline:
     if not outline.versions:
         outline.versions = UNSET if outline.versions is None else outline.versions
         return outline
+    read: dict[str, _Version] = {}
     for version, raw in outline.versions.items():
         try:
-            slices = _ENCODER.encode(_VERSION.decode(raw))
+            read[version] = _VERSION.decode(raw)
         except (msgspec.DecodeError, RecursionError):
-            slices = b"null"
-        outline.versions[version] = Raw(slices)
+            outline.versions[version] = Raw(b"null")
+    outline.maintainers = _part_maintainers(read)
+    outline.versions.update((version, Raw(_ENCODER.encode(fields))) for version, fields in read.items())
     return outline
 
 
@@ -232,6 +256,51 @@ class _Times(Mapping[str, datetime]):
         return len(self._all())
 
 
+class _Maintainers(Mapping[str, tuple[str, ...]]):
+    """The accounts that might publish, by version; ``changes`` holds them where they are not as before."""
+
+    def __init__(self, versions: Mapping[str, object], changes: Mapping[str, Raw]) -> None:
+        self._versions = versions
+        self._changes = changes
+        self._expanded: dict[str, tuple[str, ...]] | None = None if changes else {}
+
+    def _all(self) -> dict[str, tuple[str, ...]]:
+        if self._expanded is None:
+            expanded: dict[str, tuple[str, ...]] = {}
+            accounts: tuple[str, ...] = ()
+            for version in self._versions:
+                change = self._changes.get(version)
+                if change is not None:
+                    accounts = _accounts(change)
+                if accounts:
+                    expanded[version] = accounts
+            self._expanded = expanded
+        return self._expanded
+
+    def __getitem__(self, version: str) -> tuple[str, ...]:
+        return self._all()[version]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def _accounts(raw: Raw) -> tuple[str, ...]:
+    """The names in a list of maintainers, sorted; in old manifests an entry is the text ``name <e-mail>``."""
+    try:
+        listed = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    found = set()
+    for item in listed if isinstance(listed, list) else ():
+        name = item.get("name") if isinstance(item, dict) else item
+        if isinstance(name, str) and name.partition("<")[0].strip():
+            found.add(name.partition("<")[0].strip())
+    return tuple(sorted(found))
+
+
 def _times(raw: Raw) -> dict[str, datetime]:
     try:
         times = _TIMES.decode(raw)
@@ -260,15 +329,19 @@ def _release(name: str, version: str, raw: Raw, published: datetime | None) -> R
         dist = _dist(fields.dist)
         deprecated = _decode(fields.deprecated)
         user = _decode(fields.npm_user)
+        homepage = _decode(fields.homepage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RegistryProtocolError(f"{what} cannot be read: {_plain(error)}") from None
     publisher = user.get("name") if isinstance(user, dict) else None
+    trusted = user.get("trustedPublisher") if isinstance(user, dict) else None
     return Release(
         manifest=manifest,
         dist=dist,
         published=published,
         deprecated=deprecated if isinstance(deprecated, str) and deprecated else None,
         publisher=publisher if isinstance(publisher, str) else None,
+        trusted_publisher=str(trusted.get("id") or "unnamed") if isinstance(trusted, dict) else None,
+        homepage=homepage if isinstance(homepage, str) else None,
     )
 
 

@@ -23,7 +23,7 @@ from npmguard.errors import CacheError
 
 FILE_NAME: Final = "packuments.db"
 _APPLICATION_ID = 0x6E706D67  # "npmg"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2  # raised with what a projection holds
 _SCHEMA = """
 CREATE TABLE packuments (
     registry TEXT NOT NULL,

@@ -288,3 +288,47 @@ def test_a_release_can_travel_between_processes() -> None:
 def test_a_release_is_decoded_once() -> None:
     packument = read({"versions": {"1.0.0": {"dist": {"tarball": "x"}}}})
     assert packument.releases["1.0.0"] is packument.releases["1.0.0"]
+
+
+def test_who_published_and_from_where() -> None:
+    user = {"name": "GitHub Actions", "email": "b@h.example", "trustedPublisher": {"id": "github"}}
+    found = release({"_npmUser": user, "homepage": "https://h.example/a"})
+    assert (found.publisher, found.trusted_publisher) == ("GitHub Actions", "github")
+    assert found.homepage == "https://h.example/a"
+    silent = release({"_npmUser": {"name": "someone", "trustedPublisher": True}, "homepage": 3})
+    assert (silent.publisher, silent.trusted_publisher, silent.homepage) == ("someone", None, None)
+
+
+def maintained(*lists: object) -> Packument:
+    dist = {"tarball": "https://registry.example/a.tgz"}
+    versions = {
+        f"1.0.{index}": {"dist": dist, **({} if it is None else {"maintainers": it})}
+        for index, it in enumerate(lists)
+    }
+    return read({"name": "a", "versions": versions})
+
+
+def test_each_version_knows_its_own_maintainers_though_they_are_kept_once() -> None:
+    ann, ben = {"name": "ann", "email": "ann@h.example"}, {"name": "ben", "email": "ben@h.example"}
+    found = maintained(None, [ann], [ann], [ben, ann], [ben], None, ["carl <c@h.example>"], [ann])
+    assert dict(found.maintainers) == {
+        "1.0.1": ("ann",),
+        "1.0.2": ("ann",),
+        "1.0.3": ("ann", "ben"),
+        "1.0.4": ("ben",),
+        "1.0.6": ("carl",),
+        "1.0.7": ("ann",),
+    }
+
+
+def test_maintainers_in_a_shape_of_their_own_spoil_nothing() -> None:
+    found = maintained({"name": "ann"}, [None, 3, {"name": 4}, " <x@h.example>"], "ann", [{"name": "ann"}])
+    assert dict(found.maintainers) == {"1.0.3": ("ann",)}
+    assert len(found.releases) == 4
+    assert found.releases["1.0.0"].dist.tarball == "https://registry.example/a.tgz"
+
+
+def test_maintainers_are_read_beside_a_version_that_is_no_object() -> None:
+    dist = {"tarball": "https://registry.example/a.tgz"}
+    versions = {"1.0.0": 7, "1.0.1": {"dist": dist, "maintainers": [{"name": "ann"}]}}
+    assert dict(read({"name": "a", "versions": versions}).maintainers) == {"1.0.1": ("ann",)}
