@@ -15,14 +15,17 @@ import msgspec
 import typer
 
 from npmguard import __version__
-from npmguard.config import Config, FailOn, load_config
+from npmguard.config import Config, FailOn, Limits, load_config
 from npmguard.errors import ConfigError, NpmguardError, PackageError, RegistryError
+from npmguard.mail.command import register as register_mail
 from npmguard.outcome import FLAGGED, INCOMPLETE, INTERRUPTED, OK, USAGE, exit_code
 from npmguard.report.escape import terminal as escape_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from npmguard.detect.rule import Ruleset
-    from npmguard.model import ScanReport
+    from npmguard.model import Lockfile, Maintainer, ScanReport
     from npmguard.report.sarif import RuleText
     from npmguard.scan import Progress, Scanner
 
@@ -203,6 +206,23 @@ def root(
     if version:
         typer.echo(f"npmguard {__version__}")
         raise typer.Exit
+
+
+def _read_lock(path: Path, limits: Limits) -> Lockfile:
+    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
+
+    return read_lockfile(find_lockfile(path), limits)
+
+
+def _maintainers(
+    names: tuple[str, ...], config: Config
+) -> tuple[Mapping[str, tuple[Maintainer, ...]], Mapping[str, str]]:
+    from npmguard.maintainers import maintainers_of
+
+    return maintainers_of(names, config)
+
+
+register_mail(app, read_lock=_read_lock, maintainers=_maintainers)
 
 
 def main() -> NoReturn:

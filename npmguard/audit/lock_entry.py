@@ -28,12 +28,12 @@ def audit(context: AuditContext) -> tuple[Finding, ...]:
             severity=Severity.HIGH,
             confidence=Confidence.HIGH,
             message=(
-                f"The lock's entry is {locked.name}@{locked.version}, and the address that npm would download it"
-                f" from names {fetched}."
+                f"The lock's entry is {locked.name}@{locked.version}, and the address to download it from"
+                f" names {fetched}."
             ),
             remediation=(
-                "Look at who changed the lockfile and when; restore the entry from version control, or delete it"
-                " and run npm install to have npm resolve it anew."
+                "Look at who changed the lockfile and when; restore the entry from version control, or delete"
+                " it and run npm install to have npm resolve it anew."
             ),
         ),
     )
