@@ -7,16 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from npmguard.errors import RuleError
+from npmguard.shipped import shipped_folder
 
 SUFFIX = ".yml"
 _FILE_BYTES = 256 * 1024
-
-
-def shipped_folder() -> Path:
-    """The folder of the rules that come with npmguard: in the wheel, or beside the package."""
-    package = Path(__file__).parents[1]
-    inside = package / "rules"
-    return inside if inside.is_dir() else package.parent / "rules"
 
 
 def rule_files(extra_folders: Iterable[str] = ()) -> tuple[tuple[Path, bytes], ...]:
