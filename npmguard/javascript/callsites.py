@@ -13,6 +13,7 @@ from tree_sitter import Node
 from npmguard.javascript.index import Index
 from npmguard.javascript.scopes import FUNCTIONS, Binding, How, Scopes, key_name
 
+_MAX_RETURNS = 400  # nodes of a small function that are searched for what it returns
 _WRAPPED = FUNCTIONS | {"parenthesized_expression"}
 
 
@@ -128,6 +129,29 @@ def members(literal: Node, text: bytes) -> list[tuple[str | None, Node]]:
                 found.append((key_name(name, text), child))
         elif child.type == "shorthand_property_identifier":
             found.append((text[child.start_byte : child.end_byte].decode("utf-8", "replace"), child))
+    return found
+
+
+def returns(function: Node) -> list[Node]:
+    """The expressions that a small function returns, leaving out functions inside it."""
+    found: list[Node] = []
+    body = function.child_by_field_name("body")
+    if body is None:
+        return found
+    if body.type != "statement_block":
+        return [body]
+    pending, seen = [body], 0
+    while pending:
+        node = pending.pop()
+        seen += 1
+        if seen > _MAX_RETURNS:
+            return []
+        if node.type == "return_statement":
+            found.extend([child for child in node.named_children if child.type != "comment"][:1])
+        elif node.type.endswith(
+            ("_statement", "_block", "_clause", "switch_body", "switch_case", "switch_default")
+        ):
+            pending.extend(reversed(node.named_children))
     return found
 
 

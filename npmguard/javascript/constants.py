@@ -14,9 +14,19 @@ from tree_sitter import Node
 
 from npmguard.config import Limits
 from npmguard.javascript import values
-from npmguard.javascript.callsites import CallSites, arguments, unwrap
+from npmguard.javascript.callsites import CallSites, arguments, returns, unwrap
 from npmguard.javascript.index import MEMBERS, Index
-from npmguard.javascript.scopes import Binding, Definition, How, Scopes, Step, key_name, spelled
+from npmguard.javascript.scopes import (
+    CLASSES,
+    FUNCTIONS,
+    Binding,
+    Definition,
+    How,
+    Scopes,
+    Step,
+    key_name,
+    spelled,
+)
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN, Regex, TooLarge, Value
 
 MAX_NESTING = 80
@@ -587,7 +597,7 @@ class Constants:
             if name is None or name not in FOLDED_CALLS:
                 return UNKNOWN
         elif callee.type not in {"identifier", "sequence_expression"}:
-            return UNKNOWN
+            return self._returned(callee)
         name = self.callee_name(callee)
         for suffix in (".call", ".apply"):
             if name.endswith(suffix) and name.removesuffix(suffix) in STATICS:
@@ -595,7 +605,38 @@ class Constants:
                 if suffix == ".apply":
                     given = list(given[0]) if given and isinstance(given[0], tuple) else [UNKNOWN]
                 return self._static(name.removesuffix(suffix), given)
-        return self._static(name, self.argument_values(node)) if name in STATICS else UNKNOWN
+        if name in STATICS:
+            return self._static(name, self.argument_values(node))
+        return self._returned(callee)
+
+    def _returned(self, callee: Node) -> Value:
+        """What a small function of the file returns, if that is a constant."""
+        function = self.function_of(callee)
+        found = [] if function is None or function.type in CLASSES else returns(function)
+        return self.fold(found[0]) if len(found) == 1 else UNKNOWN
+
+    def function_of(self, node: Node) -> Node | None:
+        """The function or class that an expression is or names, if there is just one."""
+        for _ in range(MAX_NESTING):
+            node = unwrap(node)
+            if node.type in FUNCTIONS:
+                return node
+            if node.type == "sequence_expression":
+                node = node.named_children[-1]
+                continue
+            binding = self._scopes.binding(node) if node.type == "identifier" else None
+            if binding is None or len(binding.definitions) != 1:
+                return None
+            definition = binding.definitions[0]
+            inner = definition.node
+            if definition.how is How.PARAMETER and len(definition.path) == 1:
+                inner = self.argument_node(definition)
+            elif definition.how not in {How.VALUE, How.FUNCTION} or definition.path:
+                return None
+            if inner is None:
+                return None
+            node = inner
+        return None
 
     def _receiver(self, base: Node) -> Value:
         if base.type == "new_expression":
@@ -706,7 +747,6 @@ class Constants:
         return UNKNOWN
 
     def _string_method(self, value: str, name: str, given: list[Value]) -> Value:
-        texts = [each for each in given if isinstance(each, str)]
         numbers = [number for each in given if (number := values.to_number(each)) is not None]
         first = given[0] if given else UNDEFINED
         if name in {"toString", "valueOf", "normalize"}:
@@ -730,7 +770,12 @@ class Constants:
             return UNKNOWN if None in pieces else self._sized(value + "".join(piece or "" for piece in pieces))
         if name in {"replace", "replaceAll"} and len(given) == 2 and isinstance(given[1], str):
             return values.replace(value, first, given[1], every=name == "replaceAll", limit=self._size)
-        if len(numbers) != len(given) - (len(texts) if name.startswith("pad") else 0):
+        if name in {"padStart", "padEnd"} and isinstance(first, (int, float)):
+            filler = given[1] if len(given) > 1 else " "
+            if not isinstance(filler, str):
+                return UNKNOWN
+            return values.pad(value, first, filler, start=name == "padStart", limit=self._size)
+        if len(numbers) != len(given):
             return UNKNOWN
         if name in {"slice", "substring", "substr"}:
             return values.slice_like(value, name, numbers)

@@ -7,23 +7,26 @@ of the facts asked for.
 from __future__ import annotations
 
 import re
-import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from tree_sitter import Node
 
 from npmguard.config import Limits
 from npmguard.javascript import values
-from npmguard.javascript.callsites import CallSites, arguments, unwrap
-from npmguard.javascript.constants import FOLDED_CALLS, Constants
-from npmguard.javascript.index import MEMBERS, Index, without_types
+from npmguard.javascript.callsites import arguments, returns, unwrap
+from npmguard.javascript.constants import FOLDED_CALLS
+from npmguard.javascript.edit_distance import EDIT_DISTANCE, EditDistances
+from npmguard.javascript.index import MEMBERS, without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
-from npmguard.javascript.names import NOWHERE, REQUIRES, Names, Path, Root, returns
+from npmguard.javascript.most_similar import MOST_SIMILAR, Choices
+from npmguard.javascript.names import NOWHERE, REQUIRES, Path, Root
+from npmguard.javascript.program import Program
 from npmguard.javascript.reach import Reach
-from npmguard.javascript.scopes import CLASSES, FUNCTIONS, How, Scopes, Step, pattern_names
+from npmguard.javascript.scopes import CLASSES, FUNCTIONS, How, Step, pattern_names
+from npmguard.javascript.shapes import REWRITES_RECIPIENT, WRAPS_ORIGINAL, Hook, Recipients, Shape, Wrapping
 from npmguard.javascript.syntax import Captures, captures, is_declaration, parse
 from npmguard.model import Fact, FactKind, FileFacts, FunctionSpan
 
@@ -59,16 +62,13 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
             return nothing
-    index = Index(parsed.text, parsed.tree.root_node, nodes)
-    scopes = Scopes(index)
-    sites = CallSites(index, scopes)
-    constants = Constants(index, scopes, sites, limits)
-    names = Names(scopes, sites, constants)
-    reach = Reach(index, scopes)
-    drawn = _Drawing(index, scopes, constants, names, reach, interest or EVERYTHING, parsed.deadline)
-    facts = drawn.facts()
-    late = f"not analysed within {limits.analysis_seconds:.0f} s" if drawn.late else None
-    return FileFacts(path, facts, reach.spans(), parsed.partial, constants.problem or late)
+    program = Program(parsed.text, parsed.tree.root_node, nodes, limits, parsed.deadline)
+    reach = Reach(program.index, program.scopes)
+    spans = reach.spans()
+    facts = _Drawing(program, reach, spans, interest or EVERYTHING).facts()
+    late = f"not analysed within {limits.analysis_seconds:.0f} s" if program.late else None
+    program.close()
+    return FileFacts(path, facts, spans, parsed.partial, program.constants.problem or late)
 
 
 def _runs(nodes: Captures) -> bool:
@@ -97,24 +97,19 @@ class _Drawing:
     """The facts of one file, being drawn."""
 
     def __init__(
-        self,
-        index: Index,
-        scopes: Scopes,
-        constants: Constants,
-        names: Names,
-        reach: Reach,
-        interest: Interest,
-        deadline: float,
+        self, program: Program, reach: Reach, spans: tuple[FunctionSpan, ...], interest: Interest
     ) -> None:
-        self.late = False
-        self._text = index.text
-        self._deadline = deadline
-        self._index = index
-        self._scopes = scopes
-        self._constants = constants
-        self._names = names
+        self._program = program
+        self._text = program.text
+        self._index = program.index
+        self._scopes = program.scopes
+        self._constants = program.constants
+        self._names = program.names
         self._reach = reach
+        self._spans = spans
         self._interest = interest
+        self._hooks: list[Hook] = []
+        self._hooking = interest.shapes is None or WRAPS_ORIGINAL in interest.shapes
         self._found: list[_Found] = []
         self._consumed: set[tuple[int, int]] = set()
         self._summed: set[int] = set()
@@ -124,7 +119,7 @@ class _Drawing:
         self._wanted_reads = _encoded(interest.reads)
         self._wanted_modules = _encoded(interest.modules)
         self._hidden: frozenset[bytes] = frozenset()
-        self._holders = constants.holders()
+        self._holders = program.constants.holders()
         if None not in (interest.calls, interest.news, interest.reads):
             self._find_hidden()
 
@@ -139,16 +134,10 @@ class _Drawing:
             self._strings()
         if self._interest.regexes:
             self._regexes()
+        self._shapes()
         return self._placed()
 
     # --- what may be of interest -------------------------------------------------------------------------
-
-    def _in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
-        for position, item in enumerate(items):
-            if not position & 1023 and time.monotonic() > self._deadline:
-                self.late = True
-                return
-            yield item
 
     def _find_hidden(self) -> None:
         """Find the properties under which local objects may keep something of interest by another name."""
@@ -275,7 +264,7 @@ class _Drawing:
     # --- writes ------------------------------------------------------------------------------------------
 
     def _writes(self) -> None:
-        for node, left, kind, right, _compound in self._in_time(self._index.assignments):
+        for node, left, kind, right, _compound in self._program.in_time(self._index.assignments):
             target = unwrap(left) if kind not in MEMBERS else left
             self._consume(target)
             if target.type in _PATTERNS:
@@ -284,7 +273,7 @@ class _Drawing:
                     self._write(part, node, self._element(right, path))
             else:
                 self._write(target, node, right)
-        for node in self._in_time(self._index.of("block")):
+        for node in self._program.in_time(self._index.of("block")):
             if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
                 left = node.child_by_field_name("left")
                 for part, _ in [] if left is None else pattern_names(unwrap(left), self._text):
@@ -298,15 +287,30 @@ class _Drawing:
             if kind != "identifier" or self._scopes.binding(target):
                 return
         elif wanted is not None and not self._maybe(target, kind, wanted):
+            if self._hooking and right is not None and right.type in _MAY_BE_FUNCTION:
+                self._hook(self._names.target(target), node, target, right, self._function_written(right))
             return
         path = self._names.target(target)
         name = path.name
-        if self._wants(name, wanted):
+        wants = self._wants(name, wanted)
+        if wants or self._hooking:
             value, function = self._written(right)
+            self._hook(path, node, target, right, function)
+        if wants:
             decoded = self._decoded(path, target)
             self._add(
                 FactKind.WRITE, name, node, at=self._at(target), value=value, target=function, decoded=decoded
             )
+
+    def _hook(
+        self, path: Path, node: Node, target: Node | None, value: Node | None, function: int | None
+    ) -> None:
+        """Remember a member that is given a function."""
+        if self._hooking and function is not None and path.segments and value is not None:
+            made = unwrap(value)
+            given = arguments(made) if made.type == "new_expression" else []
+            proxied = self._names.path(given[0]) if given else None
+            self._hooks.append(Hook(path, node, target, function, proxied))
 
     def _element(self, right: Node | None, path: Sequence[Step]) -> Node | None:
         """The part of a literal that a destructuring assignment takes."""
@@ -346,9 +350,9 @@ class _Drawing:
             if key in found:
                 got = found[key]
                 if key == "get":
-                    function = self._names.function_of(got)
+                    function = self._constants.function_of(got)
                     given = [] if function is None else returns(function)
-                    inner = self._names.function_of(given[0]) if len(given) == 1 else None
+                    inner = self._constants.function_of(given[0]) if len(given) == 1 else None
                     return inner or got
                 return got
         return None
@@ -356,9 +360,10 @@ class _Drawing:
     def _written_by_call(self, call: Node, holder: Node, key: str | None, value: Node | None) -> None:
         base = self._names.path(holder)
         path = self._names.joined(base, "[]" if key is None else key)
+        constant, function = self._written(value)
+        self._hook(path, call, None, value, function)
         if not self._wants(path.name, self._wanted_writes):
             return
-        constant, function = self._written(value)
         spelled = self._text[call.start_byte : call.end_byte]
         decoded = key is not None and key.encode("utf-8", "replace") not in spelled
         self._add(FactKind.WRITE, path.name, call, value=constant, target=function, decoded=decoded)
@@ -380,7 +385,7 @@ class _Drawing:
                 return None
             node = unwrap(pending.pop())
             kind = node.type
-            function = self._names.function_of(node)
+            function = self._constants.function_of(node)
             if function is not None:
                 return self._scopes.function_of_node.get(function.id)
             if kind == "assignment_expression":
@@ -410,11 +415,11 @@ class _Drawing:
         callee = unwrap(callee)
         if callee.type == "member_expression" and self._index.tail(callee) == b"bind":
             return _fields(callee, "object")
-        function = self._names.function_of(callee)
+        function = self._constants.function_of(callee)
         if function is None:
             return []
         handed = [node for node in arguments(call) if node.type in FUNCTIONS]
-        return [node for node in returns(function) if self._names.function_of(node)] + handed
+        return [node for node in returns(function) if self._constants.function_of(node)] + handed
 
     def _trap(self, new: Node) -> list[Node]:
         """The trap of a Proxy that runs when the wrapped function is called."""
@@ -434,11 +439,11 @@ class _Drawing:
             wanted |= _THROUGH
             if self._interest.regexes:
                 wanted |= {b"RegExp"}
-            if self._wanted_writes != frozenset():
+            if self._wanted_writes != frozenset() or self._hooking:
                 wanted |= _WRITERS
             if self._wanted_modules != frozenset():
                 wanted |= _LOADERS
-        for call, callee, kind in self._in_time(self._index.calls):
+        for call, callee, kind in self._program.in_time(self._index.calls):
             if wanted is None or self._maybe(callee, kind, wanted):
                 self._call(call, callee)
             else:
@@ -508,7 +513,7 @@ class _Drawing:
     def _constructions(self) -> None:
         wanted = self._wanted_news
         likely = None if wanted is None else wanted | {b"RegExp"}
-        for node in self._in_time(self._index.of("new")):
+        for node in self._program.in_time(self._index.of("new")):
             constructor = node.child_by_field_name("constructor")
             if constructor is None:
                 continue
@@ -566,7 +571,7 @@ class _Drawing:
             members = [
                 node for node in members if node.end_byte in likely and self._maybe(node, _MEMBER, wanted)
             ]
-        for node in self._in_time([*members, *self._index.of("subscript")]):
+        for node in self._program.in_time([*members, *self._index.of("subscript")]):
             self._read(node)
         for name, offsets in self._scopes.unbound.items():
             if wanted is None or name in wanted:
@@ -619,11 +624,11 @@ class _Drawing:
     # --- strings and regular expressions -----------------------------------------------------------------
 
     def _strings(self) -> None:
-        for node in self._in_time(self._likely_strings()):
+        for node in self._program.in_time(self._likely_strings()):
             value = self._constants.fold(node)
             if isinstance(value, str):
                 self._string(value, node)
-        for node in self._in_time(self._index.of("template")):
+        for node in self._program.in_time(self._index.of("template")):
             parts = self._constants.template_parts(node)
             for part in parts:
                 if isinstance(part, str) and (part or len(parts) == 1):
@@ -657,11 +662,7 @@ class _Drawing:
 
     def _folded_strings(self) -> None:
         """Strings that are worked out: the outermost constant expressions, and constant neighbours in a sum."""
-        candidates = []
-        for node in self._index.of("binary"):
-            operator = node.child(1)
-            if operator is not None and operator.type == "+":
-                candidates.append(node)
+        candidates = list(self._index.operations("+"))
         for call, callee, kind in self._index.calls:
             if kind == _MEMBER:
                 if self._index.tail(callee) in _FOLDED and self._foldable(callee):
@@ -673,7 +674,7 @@ class _Drawing:
                 candidates.append(node)
         candidates.sort(key=lambda node: (node.start_byte, -node.end_byte))
         covered = 0
-        for node in self._in_time(candidates):
+        for node in self._program.in_time(candidates):
             if node.end_byte <= covered:
                 continue
             value = self._constants.fold(node)
@@ -711,8 +712,20 @@ class _Drawing:
                     _Found(start, FactKind.STRING, "", start, end, function, text, decoded=decoded)
                 )
 
+    def _shapes(self) -> None:
+        wanted = self._interest.shapes
+        found: list[Shape] = []
+        if self._hooking:
+            found.extend(Wrapping(self._program, self._spans).find(self._hooks))
+        for name, search in _SEARCHES.items():
+            if wanted is None or name in wanted:
+                found.extend(search(self._program).find())
+        for name, start, end, target in found:
+            function = self._scopes.function_at(start)
+            self._found.append(_Found(start, FactKind.SHAPE, name, start, end, function, target=target))
+
     def _regexes(self) -> None:
-        for node in self._in_time(self._index.of("regex")):
+        for node in self._program.in_time(self._index.of("regex")):
             value = self._constants.fold(node)
             if isinstance(value, values.Regex):
                 self._regex(node, values.as_text(value.source), value.flags)
@@ -732,8 +745,16 @@ class _Drawing:
             self._add(FactKind.REGEX, "", node, value=source, args=(flags,), decoded=decoded)
 
 
+_SEARCHES: dict[str, type[Recipients | EditDistances | Choices]] = {
+    REWRITES_RECIPIENT: Recipients,
+    EDIT_DISTANCE: EditDistances,
+    MOST_SIMILAR: Choices,
+}
+_MAY_BE_FUNCTION = FUNCTIONS | frozenset(
+    "identifier call_expression new_expression member_expression subscript_expression parenthesized_expression"
+    " assignment_expression ternary_expression binary_expression sequence_expression await_expression".split()
+)
 _MEMBER = "member_expression"
-_Item = TypeVar("_Item")
 _PLACE = itemgetter(0)
 _DEFINERS = frozenset(
     {

@@ -10,6 +10,7 @@ from operator import attrgetter
 from tree_sitter import Node
 
 from npmguard.javascript.syntax import Captures
+from npmguard.javascript.tree import operator_of
 
 BY_START = attrgetter("start_byte")
 
@@ -34,6 +35,7 @@ class Index:
         self.text = text
         self.root = root
         self.nodes = nodes
+        self._operations: dict[str, list[Node]] | None = None
         self.assignments: list[Assignment] = []
         self.calls: list[Call] = []
         for node in nodes.get("assignment", ()):
@@ -64,6 +66,17 @@ class Index:
     def of(self, kind: str) -> list[Node]:
         """The captured nodes of that kind, in no particular order."""
         return self.nodes.get(kind, [])
+
+    def operations(self, operator: str) -> list[Node]:
+        """The binary expressions with that operator."""
+        if self._operations is None:
+            self._operations = {}
+            for node in self.of("binary"):
+                sign = node.child(1).type
+                if sign == "comment":
+                    sign = operator_of(node)
+                self._operations.setdefault(sign, []).append(node)
+        return self._operations.get(operator, [])
 
     def tails(self) -> Iterable[tuple[int, bytes]]:
         """Where each member expression ends, with its last segment as spelled."""

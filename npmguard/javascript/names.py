@@ -14,14 +14,13 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from npmguard.javascript import values
-from npmguard.javascript.callsites import CallSites, arguments, unwrap
+from npmguard.javascript.callsites import arguments, returns, unwrap
 from npmguard.javascript.constants import Constants
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.scopes import CLASSES, FUNCTIONS, Binding, Definition, How, Scopes, Step
 
 MAX_SEGMENTS = 16  # of a name; of a longer chain the last ones are kept
 _MAX_NESTING = 40
-_MAX_RETURNS = 400  # nodes of a small function that are searched for what it returns
 
 GLOBAL_OBJECTS = frozenset({"window", "self", "globalThis", "global", "top", "frames", "parent"})
 REQUIRES = frozenset(
@@ -81,10 +80,9 @@ THE_GLOBAL = Path(Root.GLOBAL)
 class Names:
     """Resolves the expressions of one file to paths, remembering each."""
 
-    def __init__(self, scopes: Scopes, sites: CallSites, constants: Constants) -> None:
+    def __init__(self, scopes: Scopes, constants: Constants) -> None:
         """Prepare to resolve names in the file; *constants* is given the names of callees in turn."""
         self._scopes = scopes
-        self._sites = sites
         self._constants = constants
         self._nesting = 0
         self._known: dict[int, Path] = {}
@@ -348,7 +346,7 @@ class Names:
 
     def _local_call(self, callee: Node, given: list[Node]) -> Path:
         """What a small function of the file returns; a compiler's import helper returns what it is given."""
-        function = self.function_of(callee)
+        function = self._constants.function_of(callee)
         name = self._scopes.name(callee)
         if len(given) in {1, 2}:
             helper = re.match(rb"_*(interop|import(Default|Star)|toESM|toCommonJS)", name) is not None
@@ -359,31 +357,6 @@ class Names:
                 required = self._alias(given[0])
                 return required if required.root is Root.MODULE else NOWHERE
         return NOWHERE if function is None else self._returned(function)
-
-    def function_of(self, node: Node) -> Node | None:
-        """The function or class that an expression is or names, if there is just one."""
-        for _ in range(_MAX_NESTING):
-            node = unwrap(node)
-            if node.type in FUNCTIONS:
-                return node
-            if node.type == "sequence_expression":
-                node = node.named_children[-1]
-                continue
-            if node.type != "identifier":
-                return None
-            binding = self._scopes.binding(node)
-            if binding is None or len(binding.definitions) != 1:
-                return None
-            definition = binding.definitions[0]
-            inner = definition.node
-            if definition.how is How.PARAMETER and len(definition.path) == 1:
-                inner = self._constants.argument_node(definition)
-            elif definition.how not in {How.VALUE, How.FUNCTION} or definition.path:
-                return None
-            if inner is None:
-                return None
-            node = inner
-        return None
 
     def _returned(self, function: Node) -> Path:
         """What every ``return`` of a small function agrees on; ``this`` is taken for the global object."""
@@ -413,6 +386,8 @@ class Names:
             if len(segments) > 1 and segments[1] == "default":
                 del segments[1]
         elif len(segments) > 1 and segments[0].startswith(_MADE):
+            if segments[1:3] == ["constructor", "constructor"]:
+                return Path(Root.GLOBAL, ("Function", *segments[3:]))
             made = segments[0].removeprefix(_MADE).split(".")
             if segments[1] == "__proto__":
                 return Path(Root.GLOBAL, (*made, "prototype", *segments[2:]))
@@ -421,7 +396,7 @@ class Names:
             del segments[0]
         if "constructor" in segments:
             for index in range(len(segments) - 1, 0, -1):
-                if segments[index] == "constructor" and segments[index - 1] in {"constructor", "Function"}:
+                if segments[index] == "constructor" and segments[index - 1] in _MAKERS:
                     return Path(Root.GLOBAL, ("Function", *segments[index + 1 :]))
                 if segments[index - 1 : index + 1] == ["prototype", "constructor"]:
                     del segments[index - 1 : index + 1]
@@ -429,32 +404,12 @@ class Names:
         return Path(root, tuple(segments[-MAX_SEGMENTS:]))
 
 
+_MAKERS = frozenset(
+    "constructor Function Array String Object Number Boolean RegExp Date Promise Symbol Map Set Error".split()
+)
 _PLAIN = re.compile(rb"#?[\w$\x80-\xff]+")
 _COMPOUND = frozenset({"ternary_expression", "binary_expression", "call_expression", "new_expression"})
 _EMPTY = frozenset({"undefined", "null", "object", "array", "false", "number", "unary_expression", "this"})
-
-
-def returns(function: Node) -> list[Node]:
-    """The expressions that a small function returns, leaving out functions inside it."""
-    found: list[Node] = []
-    body = function.child_by_field_name("body")
-    if body is None:
-        return found
-    if body.type != "statement_block":
-        return [body]
-    pending, seen = [body], 0
-    while pending:
-        node = pending.pop()
-        seen += 1
-        if seen > _MAX_RETURNS:
-            return []
-        if node.type == "return_statement":
-            found.extend([child for child in node.named_children if child.type != "comment"][:1])
-        elif node.type.endswith(
-            ("_statement", "_block", "_clause", "switch_body", "switch_case", "switch_default")
-        ):
-            pending.extend(reversed(node.named_children))
-    return found
 
 
 def _instance(constructor: str) -> Path:

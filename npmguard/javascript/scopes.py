@@ -316,6 +316,12 @@ def _span(node: Node) -> tuple[int, int]:
     return (node.start_byte, -node.end_byte)
 
 
+def _iterates(loop: Node) -> bool:
+    """Whether a loop goes over values (``of``), not over keys (``in``)."""
+    operator = loop.child_by_field_name("operator")
+    return operator is not None and operator.type == "of"
+
+
 class _Open(NamedTuple):
     end: int
     scope: int
@@ -386,9 +392,8 @@ class _Builder:
                 continue
             default = parameter.child_by_field_name("right") or parameter.child_by_field_name("value")
             for target, path in pattern_names(parameter, self.text):
-                rest = kind == "rest_pattern"
-                definition = Definition(How.PARAMETER, None, (position, *path), index, default)
-                self.scopes.bind(scope, target, Definition(How.OPAQUE) if rest else definition)
+                steps = (None,) if kind == "rest_pattern" else (position, *path)
+                self.scopes.bind(scope, target, Definition(How.PARAMETER, None, steps, index, default))
 
     def _block(self, node: Node) -> None:
         around = self.stack[-1]
@@ -402,7 +407,8 @@ class _Builder:
         elif kind == "for_in_statement":
             left, keyword = node.child_by_field_name("left"), node.child_by_field_name("kind")
             if keyword is not None:
-                self._declare(left, around.function_scope if keyword.type == "var" else scope, None)
+                each = node.child_by_field_name("right") if _iterates(node) else None
+                self._declare(left, around.function_scope if keyword.type == "var" else scope, each, (None,))
 
     def _let(self, node: Node) -> None:
         self._declarators(node, self.stack[-1].scope)
@@ -422,13 +428,17 @@ class _Builder:
             else:
                 self._declare(name, scope, value)
 
-    def _declare(self, pattern: Node | None, scope: int, value: Node | None) -> None:
+    def _declare(
+        self, pattern: Node | None, scope: int, value: Node | None, before: tuple[Step, ...] = ()
+    ) -> None:
         if pattern is None:
             return
         for target, path in pattern_names(pattern, self.text):
             if target.type in MEMBERS:
                 continue
-            definition = Definition(How.OPAQUE) if value is None else Definition(How.VALUE, value, path)
+            definition = (
+                Definition(How.OPAQUE) if value is None else Definition(How.VALUE, value, before + path)
+            )
             self.scopes.bind(scope, target, definition)
 
     def _module(self, node: Node) -> None:

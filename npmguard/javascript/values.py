@@ -12,8 +12,9 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import re2
@@ -27,7 +28,8 @@ class Special(Enum):
     NULL = "null"
 
 
-class Regex(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Regex:
     """A regular expression literal."""
 
     source: str

@@ -1,0 +1,298 @@
+"""The shape ``most-similar-choice``: of several candidates the one is kept that compares best.
+
+Kept by the least result of a comparison of two texts, or by the greatest; in a loop, by ``reduce``, by ``sort``, or
+by the place of the least in a list of results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from npmguard.javascript.callsites import arguments, unwrap
+from npmguard.javascript.edit_distance import LESS, MAX_BYTES, is_loop
+from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.names import Root
+from npmguard.javascript.program import Program
+from npmguard.javascript.scopes import FUNCTIONS, How
+from npmguard.javascript.shapes import Shape
+from npmguard.javascript.tree import inside, operator_of, sides, way_to
+
+MOST_SIMILAR = "most-similar-choice"
+
+_TEXTUAL = re.compile(
+    rb"\[[^\]]{1,40}\]\s*[!=]==?|[!=]==?\s*[\w$.]{1,40}\[|\.(?:charAt|charCodeAt|codePointAt|startsWith|endsWith"
+    rb"|split|slice|substring|substr|localeCompare|indexOf|includes)\b|\.\.\."
+)
+_COMPARING = re.compile(rb"(?i)dist|simil|leven|score|compare")
+
+
+_CHOSEN = frozenset({"identifier", "object", "array", "parenthesized_expression", "subscript_expression"})
+_COMPARED = frozenset({"identifier", "call_expression", "parenthesized_expression"})
+
+
+class Choices:
+    """Searches one file for the shape."""
+
+    def __init__(self, program: Program) -> None:
+        """Prepare to search *program*."""
+        self._program = program
+        self._index = program.index
+        self._scopes = program.scopes
+        self._constants = program.constants
+        self._names = program.names
+        self._less = [node for operator in LESS for node in self._index.operations(operator)]
+
+    def find(self) -> Iterator[Shape]:
+        """The places that keep the candidate for which a comparison gives the least or the most."""
+        seen: set[tuple[int, int]] = set()
+        found = [*self._kept_in_loops(), *self._compared_twice(), *self._indexed_by_least()]
+        for node in found:
+            place = (node.start_byte, node.end_byte)
+            if place not in seen:
+                seen.add(place)
+                yield Shape(MOST_SIMILAR, *place)
+
+    def _comparing_call(self, node: Node | None) -> Node | None:
+        """The call of a comparison of two texts that an expression is or was assigned from."""
+        for _ in range(4):
+            node = None if node is None else unwrap(node)
+            if node is None:
+                return None
+            if node.type == "identifier":
+                binding = self._scopes.binding(node)
+                values = (
+                    [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+                )
+                node = values[0].node if len(values) == 1 and not values[0].path else None
+                continue
+            if node.type == "assignment_expression":
+                node = node.child_by_field_name("right")
+                continue
+            if node.type == "binary_expression":  # a similarity made of a distance: 1 - d / n
+                calls = [each for each in inside(node, 12) if each.type in {"call_expression", "identifier"}]
+                node = calls[0] if calls else None
+                continue
+            break
+        if node is None or node.type != "call_expression":
+            return None
+        return node if self._compares(node) else None
+
+    def _compares(self, call: Node) -> bool:
+        """Whether a call may compare two texts: it has two operands, and its function, if known, looks into them."""
+        callee, given = call.named_child(0), arguments(call)
+        if callee is None or not given or len(given) > 4:
+            return False
+        if len(given) < 2 and callee.type != "member_expression":
+            return False
+        if all(node.type in {"number", "string"} for node in given):
+            return False
+        path = self._names.path(callee)
+        if path.root is Root.GLOBAL:
+            return False
+        function = self._constants.function_of(callee)
+        if function is None and callee.type in MEMBERS and not path.known:
+            return len(given) > 1 or self._names_distance(callee)
+        if function is None:
+            return len(given) > 1 or path.known
+        return self._looks_into_texts(function)
+
+    def _names_distance(self, callee: Node) -> bool:
+        tail = self._index.tail(callee) if callee.type == "member_expression" else b""
+        return _COMPARING.search(tail) is not None
+
+    def _looks_into_texts(self, function: Node) -> bool:
+        """Whether a function, or one that it calls, compares pieces of text."""
+        index = self._scopes.function_of_node.get(function.id, 0)
+        pending, seen = [index], {0}
+        while pending and len(seen) < 12:
+            current = pending.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            node = self._scopes.functions[current]
+            text = self._index.text[node.start_byte : min(node.end_byte, node.start_byte + MAX_BYTES)]
+            if _TEXTUAL.search(text):
+                return True
+            for binding in self._scopes.mentions[current]:
+                for how, _node, _path, defined, _default in binding.definitions:
+                    if how is How.FUNCTION:
+                        pending.append(defined)
+                    elif how is How.MODULE or self._names.of_binding(binding).known:
+                        return True
+        return False
+
+    def _kept_in_loops(self) -> Iterator[Node]:
+        """``if (d < least) { least = d; best = candidate; }`` and what minifiers make of it."""
+        for node in self._program.in_time(self._less):
+            pair = sides(node)
+            if pair is None:
+                continue
+            left, right = pair
+            if not any(
+                side.type in _COMPARED and self._comparing_call(side) is not None for side in (left, right)
+            ):
+                continue
+            way = way_to(self._index.root, node.start_byte, node.end_byte)
+            if not any(is_loop(self._index, way, position) for position in range(len(way))):
+                continue
+            guarded = self._guarded(way, node)
+            if guarded is not None and self._keeps(guarded, self._guarded_parts(way, guarded), left, right):
+                yield guarded
+
+    @staticmethod
+    def _guarded(way: list[Node], comparison: Node) -> Node | None:
+        """The statement or expression that decides by a comparison."""
+        for node in reversed(way):
+            if node.type in {"if_statement", "ternary_expression"}:
+                return node
+            if node.type == "binary_expression" and node.id != comparison.id and operator_of(node) == "&&":
+                return node
+            if node.type in FUNCTIONS or node.type.startswith(("for_", "while_", "do_")):
+                return None
+        return None
+
+    def _guarded_parts(self, way: list[Node], guarded: Node) -> list[Node]:
+        """What runs as the comparison decides: after ``continue``, that is the rest of the block."""
+        fields = ("right",) if guarded.type == "binary_expression" else ("consequence", "alternative")
+        parts = [part for field in fields if (part := guarded.child_by_field_name(field)) is not None]
+        if parts and self._spelled(parts[0]).startswith((b"continue", b"{continue")):
+            around = [
+                node for node in way if node.type == "statement_block" and node.end_byte >= guarded.end_byte
+            ]
+            rest = around[-1].named_children if around else []
+            parts = [node for node in rest if node.start_byte >= guarded.end_byte]
+        return parts
+
+    def _keeps(self, guarded: Node, parts: list[Node], left: Node, right: Node) -> bool:
+        """Whether what was compared and the candidate are both kept."""
+        compared = {self._spelled(each) for each in (left, right)}
+        for side in (left, right):
+            inner = unwrap(side)
+            if inner.type == "assignment_expression":
+                compared.add(self._spelled(inner.named_child(0)))
+        if guarded.type == "ternary_expression" and all(part.type in _CHOSEN for part in parts):
+            return not compared >= {self._spelled(part) for part in parts}
+        best = other = record = False
+        for part in parts:
+            for each in [part, *inside(part, 200)]:
+                target = each.named_child(0) if each.type == "assignment_expression" else None
+                value = each.child_by_field_name("right")
+                if target is None or value is None:
+                    continue
+                record |= unwrap(value).type in {"object", "array"}
+                if self._spelled(target) in compared:
+                    best = True
+                else:
+                    other |= value.type not in {"number", "true", "false", "string"}
+        return (best and other) or record
+
+    def _compared_twice(self) -> Iterator[Node]:
+        """``distance(a, x) - distance(a, y)`` or ``<``: two calls of one comparison for two candidates."""
+        for node in self._program.in_time([*self._index.operations("-"), *self._less]):
+            pair = sides(node)
+            if pair is None:
+                continue
+            left, right = pair
+            if left.type == "call_expression" and right.type == "call_expression":
+                first, second = left.named_child(0), right.named_child(0)
+                same = (
+                    first is not None and second is not None and self._spelled(first) == self._spelled(second)
+                )
+                if (
+                    same
+                    and self._spelled(left) != self._spelled(right)
+                    and self._comparing_call(left) is not None
+                ):
+                    yield node
+            elif (
+                left.type in MEMBERS and right.type in MEMBERS and self._sorts_by_comparison(node, left, right)
+            ):
+                yield node
+
+    def _sorts_by_comparison(self, node: Node, left: Node, right: Node) -> bool:
+        """``list.map(x => ({x, d: distance(a, x)})).sort((p, q) => p.d - q.d)``."""
+        name = self._constants.property_name(left)
+        if name is None or name != self._constants.property_name(right) or name == "length":
+            return False
+        way = way_to(self._index.root, node.start_byte, node.end_byte)
+        for position in range(len(way) - 1, 0, -1):
+            if (
+                way[position].type == "call_expression"
+                and way[position].end_byte - way[position].start_byte < MAX_BYTES
+            ):
+                callee = way[position].named_child(0)
+                if callee is None or callee.type != "member_expression":
+                    return False
+                if self._index.tail(callee) not in {b"sort", b"toSorted", b"reduce"}:
+                    return False
+                return self._is_computed(name, callee)
+        return False
+
+    def _is_computed(self, name: str, callee: Node) -> bool:
+        """Whether records in the list that is sorted keep a comparison under that name."""
+        receiver = callee.named_child(0)
+        for _ in range(4):
+            receiver = None if receiver is None else unwrap(receiver)
+            if receiver is None or receiver.type != "identifier":
+                break
+            binding = self._scopes.binding(receiver)
+            values = [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+            receiver = values[0].node if len(values) == 1 else None
+        if receiver is None:
+            return False
+        for node in inside(receiver, 400):
+            if node.type == "pair":
+                key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
+                if (
+                    key is not None
+                    and self._constants.key(key) == name
+                    and self._comparing_call(value) is not None
+                ):
+                    return True
+            elif node.type == "array" and name.isdigit():
+                items = [child for child in node.named_children if child.type != "comment"]
+                if int(name) < len(items) and self._comparing_call(items[int(name)]) is not None:
+                    return True
+            elif node.type == "shorthand_property_identifier" and self._spelled(node) == name.encode():
+                binding = self._scopes.binding(node)
+                values = (
+                    [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+                )
+                if values and self._comparing_call(values[0].node) is not None:
+                    return True
+        return False
+
+    def _indexed_by_least(self) -> Iterator[Node]:
+        """``list[distances.indexOf(Math.min(...distances))]``."""
+        for call, callee, kind in self._index.calls:
+            if kind != "member_expression" or self._index.tail(callee) not in {b"indexOf", b"findIndex"}:
+                continue
+            given, distances = arguments(call), callee.named_child(0)
+            if len(given) != 1 or distances is None or distances.type != "identifier":
+                continue
+            least = unwrap(given[0])
+            if least.type == "identifier":
+                binding = self._scopes.binding(least)
+                values = (
+                    [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+                )
+                least = unwrap(values[0].node) if len(values) == 1 and values[0].node is not None else least
+            function = least.named_child(0) if least.type == "call_expression" else None
+            if function is None or self._names.path(function).name not in {"Math.min", "Math.max"}:
+                continue
+            spread = [self._spelled(node) for node in arguments(least)]
+            if spread != [b"..." + self._spelled(distances)]:
+                continue
+            binding = self._scopes.binding(distances)
+            values = [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+            made = values[0].node if len(values) == 1 else None
+            if made is not None and any(
+                each.type == "call_expression" and self._compares(each) for each in inside(made, 200)
+            ):
+                yield call
+
+    def _spelled(self, node: Node) -> bytes:
+        return b"".join(self._index.text[node.start_byte : node.end_byte].split())

@@ -1,0 +1,45 @@
+"""A parsed file with all that is known of it: nodes, scopes, calls, constants, names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tree_sitter import Node
+
+from npmguard.config import Limits
+from npmguard.javascript.callsites import CallSites
+from npmguard.javascript.constants import Constants
+from npmguard.javascript.index import Index
+from npmguard.javascript.names import Names
+from npmguard.javascript.scopes import Scopes
+from npmguard.javascript.syntax import Captures
+
+_Item = TypeVar("_Item")
+
+
+class Program:
+    """What the searches for facts and shapes share."""
+
+    def __init__(self, text: bytes, root: Node, nodes: Captures, limits: Limits, deadline: float) -> None:
+        """Work out scopes and calls; constants and names are worked out when they are asked for."""
+        self.text = text
+        self.index = Index(text, root, nodes)
+        self.scopes = Scopes(self.index)
+        self.constants = Constants(self.index, self.scopes, CallSites(self.index, self.scopes), limits)
+        self.names = Names(self.scopes, self.constants)
+        self.late = False
+        self._deadline = deadline
+
+    def in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
+        """The items, until the time for this file is over; then :attr:`late` is set."""
+        for position, item in enumerate(items):
+            if not position & 255 and time.monotonic() > self._deadline:
+                self.late = True
+                return
+            yield item
+
+    def close(self) -> None:
+        """Let go of what refers back, so that the memory is free at once."""
+        self.constants.close()

@@ -1,0 +1,49 @@
+"""Ways through a syntax tree without recursion and without asking nodes for their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tree_sitter import Node
+
+
+def way_to(root: Node, start: int, end: int) -> list[Node]:
+    """The nodes around a byte range, outermost first; the last one is the smallest that spans it."""
+    way = [root]
+    cursor = root.walk()
+    while True:
+        node = cursor.node
+        if node is None or (node.start_byte == start and node.end_byte == end):
+            return way
+        if cursor.goto_first_child_for_byte(start) is None:
+            return way
+        inner = cursor.node
+        while inner is not None and inner.end_byte <= start and cursor.goto_next_sibling():
+            inner = cursor.node
+        if inner is None or inner.start_byte > start or inner.end_byte < end:
+            return way
+        way.append(inner)
+
+
+def inside(node: Node, limit: int, enter: Callable[[Node], bool] | None = None) -> list[Node]:
+    """The named nodes below *node* in source order, at most *limit*; *enter* says into which to go."""
+    found: list[Node] = []
+    pending = list(reversed(node.named_children))
+    while pending and len(found) < limit:
+        child = pending.pop()
+        found.append(child)
+        if enter is None or enter(child):
+            pending.extend(reversed(child.named_children))
+    return found
+
+
+def sides(binary: Node) -> tuple[Node, Node] | None:
+    """The operands of a binary expression."""
+    left, right = binary.child_by_field_name("left"), binary.child_by_field_name("right")
+    return None if left is None or right is None else (left, right)
+
+
+def operator_of(node: Node) -> str:
+    """The operator of an expression; empty where there is none."""
+    operator = node.child_by_field_name("operator")
+    return "" if operator is None else operator.type
