@@ -14,7 +14,8 @@ from npmguard.javascript.wallets import CHECKSUMMED, KINDS, accepted_kinds, addr
 
 _KIND_GROUPS = {"any": frozenset(KINDS), "checksummed": frozenset(CHECKSUMMED)}
 _NAME = re.compile(r"[\w$*?@/:\-\[\]]+(?:\.[\w$*?@/:\-\[\]]+)*")
-_FUNCTION = "function"
+FUNCTION = "function"
+WRAPPER = "wrapper"
 
 
 class ClauseKind(StrEnum):
@@ -104,14 +105,15 @@ class Clause:
     """One typed question; it holds when enough facts pass.
 
     ``names`` are dotted names in which ``*`` stands for any text (a manifest's: names of scripts). ``value``
-    is asked of what is written, of the string, of the pattern's source or of the script; ``function`` asks
-    for a function to be written. Two clauses are never equal, so that each keeps its own hits.
+    is asked of what is written, of the string, of the pattern's source or of the script; ``written`` asks for
+    a function to be written (:data:`FUNCTION`), or for one that calls what was there before
+    (:data:`WRAPPER`). Two clauses are never equal, so that each keeps its own hits.
     """
 
     kind: ClauseKind
     names: tuple[str, ...] = ()
     value: TextTest | None = None
-    function: bool = False
+    written: str | None = None
     args: tuple[ArgumentTest, ...] = ()
     least: AtLeast = AtLeast()
 
@@ -176,11 +178,9 @@ def read_clause(kind: ClauseKind, item: Item) -> Clause:
                 return Clause(kind, _names(item))
             fields = item.fields(("name",), ("value", "count", "distinct"))
             value = fields.get("value")
-            function = value is not None and value.is_text()
-            if value is not None and function:
-                value.one_of((_FUNCTION,))
-            test = None if value is None or function else _text_test(value, value.fields((), _TEXT_KEYS))
-            return Clause(kind, _names(fields["name"]), test, function, least=_least(fields))
+            written = value.one_of((FUNCTION, WRAPPER)) if value is not None and value.is_text() else None
+            test = None if value is None or written else _text_test(value, value.fields((), _TEXT_KEYS))
+            return Clause(kind, _names(fields["name"]), test, written, least=_least(fields))
         case ClauseKind.CALL | ClauseKind.NEW:
             if not item.is_mapping():
                 return Clause(kind, _names(item))

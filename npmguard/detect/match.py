@@ -9,13 +9,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from npmguard.detect.clause import Clause, ClauseKind, Seen, compile_names
+from npmguard.detect.clause import FUNCTION, WRAPPER, Clause, ClauseKind, Seen, compile_names
 from npmguard.detect.region import Reachability, Region
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of
 from npmguard.javascript.interest import Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
+_WRAPS_ORIGINAL = "wraps-original"  # spans the same bytes as the write it is about
 _ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE})
 _REMEMBERED_NAMES = 50_000
 _ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
@@ -80,8 +81,15 @@ class Matcher:
     def read(self, facts: FileFacts) -> FileSightings:
         """Ask every clause of every fact of one file."""
         hits: dict[Clause, list[Hit]] = {}
+        wrappers = {
+            (fact.start, fact.end)
+            for fact in facts.facts
+            if fact.kind is FactKind.SHAPE and fact.name == _WRAPS_ORIGINAL
+        }
         for fact in facts.facts:
             for clause in self._asked_of(fact):
+                if clause.written == WRAPPER and (fact.start, fact.end) not in wrappers:
+                    continue
                 seen = _see(clause, fact)
                 if seen is not None:
                     hits.setdefault(clause, []).append(Hit(facts.path, seen, fact))
@@ -149,6 +157,9 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
     if any(test.address for test in tests):
         parts.append(rb"[0-9A-Za-z]{26}")
     open_ended = any(not (test.equals or test.contains or test.address) for test in tests)
+    shapes = [name for each in clauses if each.kind is ClauseKind.SHAPE for name in each.names]
+    if any(each.written == WRAPPER for each in clauses):
+        shapes.append(_WRAPS_ORIGINAL)
     regexes = [each for each in clauses if each.kind is ClauseKind.REGEX]
     return Interest(
         calls=last(ClauseKind.CALL),
@@ -156,7 +167,7 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
         writes=last(ClauseKind.WRITE),
         reads=last(ClauseKind.READ),
         modules=None,
-        shapes=frozenset(name for each in clauses if each.kind is ClauseKind.SHAPE for name in each.names),
+        shapes=frozenset(shapes),
         strings=bool(tests),
         string_length=0 if open_ended else sys.maxsize,
         string_values=frozenset(text for test in tests for text in test.equals),
@@ -380,7 +391,7 @@ def _see(clause: Clause, fact: Fact) -> Seen | None:
         if clause.kind is ClauseKind.REGEX and clause.value.accepts:
             return clause.value.test(f"/{fact.value}/{(fact.args[0] if fact.args else None) or ''}")
         return clause.value.test(fact.value)
-    if clause.function and fact.value != "<function>" and fact.target is None:
+    if clause.written == FUNCTION and fact.value != "<function>" and fact.target is None:
         return None
     kinds: tuple[str, ...] = ()
     values: tuple[str, ...] = (fact.name,)

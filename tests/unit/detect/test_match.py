@@ -180,6 +180,15 @@ def test_clauses(tmp_path: Path, clause: str, fact: Fact, *, seen: bool) -> None
     assert bool(found(ruleset, FileFacts("a.js", (fact,), SPANS))) is seen
 
 
+def test_a_wrapper_is_a_function_that_calls_what_was_there(tmp_path: Path) -> None:
+    signals = {"one": "{all: [{write: {name: fetch, value: wrapper}}]}"}
+    ruleset = rules_of(tmp_path, "file", "{all: [one]}", signals)
+    shape = Fact(FactKind.SHAPE, "wraps-original", 1, 6, HOOK.start, HOOK.end, 1, target=2)
+    elsewhere = Fact(FactKind.SHAPE, "wraps-original", 1, 6, 40, 44, 1, target=2)
+    assert found(ruleset, FileFacts("a.js", (shape, HOOK), SPANS))
+    assert not found(ruleset, FileFacts("a.js", (HOOK, elsewhere), SPANS))
+
+
 def test_flags_of_a_pattern_are_heeded(tmp_path: Path) -> None:
     ruleset = rules_of(tmp_path, "file", "{all: [one]}", {"one": "{all: [{regex: {accepts: ethereum}}]}"})
     facts = [

@@ -140,7 +140,7 @@ def test_a_rule_that_does_not_keep_the_format_is_refused_by_line(
         ("call: {name: fetch, args: [{equals: a}]}", "'at' is missing"),
         ("call: {name: fetch, args: [{at: -1, equals: a}]}", "whole number"),
         ("call: {name: fetch, args: [{at: 0}]}", "say what the text has to be"),
-        ("write: {name: fetch, value: number}", "function"),
+        ("write: {name: fetch, value: number}", "function or wrapper"),
         ("string: {}", "say what the text has to be"),
         ("string: {matches: '(?=a)'}", "not an RE2 pattern"),
         ("string: {address: dogecoin}", "no kind of address"),
