@@ -6,8 +6,9 @@ Every cap that bounds hostile input stands here, in one place.
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from platformdirs import user_cache_path
@@ -52,6 +53,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     mail_links: int = 1000  # links of one message that are judged
     mail_image_pixels: int = 48_000_000  # all images of one message that are searched for QR codes
     indicator_bytes: int = 64 * 1024**2  # one file of indicators
+    feed_bytes: int = 2 * 1024**3  # the feed of known malware, as downloaded
+    feed_unpacked_bytes: int = 16 * 1024**3
+    feed_record_bytes: int = 16 * 1024**2
+    feed_records: int = 2_000_000
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -66,6 +71,27 @@ class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
         return Path(self.directory) if self.directory else user_cache_path("npmguard", appauthor=False)
 
 
+class Overruled(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """A record of malware that the user knows to be wrong, by its id or an alias, until that day."""
+
+    record: Annotated[str, msgspec.Meta(min_length=1)]
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+    until: date
+    package: str | None = None
+    version: str | None = None
+
+
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Where npmguard learns of known malware."""
+
+    url: str = "https://osv-vulnerabilities.storage.googleapis.com/npm/all.zip"
+    api: str = "https://api.osv.dev/v1/"
+    max_age: float = 86400.0  # seconds; an older index is not enough
+    online: bool = True  # ask the API where the index is not enough, and the registries for advisories
+    required: bool = True  # without an answer, a scan is incomplete
+    accept: tuple[Overruled, ...] = ()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
 
@@ -76,6 +102,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     network: Network = Network()
     limits: Limits = Limits()
     cache: Cache = Cache()
+    feed: Feed = Feed()
 
 
 def load_config(directory: Path, explicit: Path | None = None) -> Config:

@@ -22,7 +22,9 @@
     │   ├── TarballError            damaged: not gzip, not tar, truncated
     │   ├── ManifestError           a package.json that is not JSON, or no object
     │   └── LimitExceeded           over a cap of Config; names the cap
-    └── CacheError                  the on-disk cache cannot be used; the scan goes on without it
+    ├── CacheError                  the on-disk cache cannot be used; the scan goes on without it
+    ├── FeedError                   the feed of known malware could not be brought up to date; what there was stays
+    └── TrustRootError              Sigstore's trust root is not there or damaged: provenance is unverifiable
 
 A message says what happened, where, and what to do next, in one line, and never holds a credential.
 """
@@ -110,3 +112,11 @@ class LimitExceeded(PackageError):  # noqa: N818
 
 class CacheError(NpmguardError):
     """The on-disk cache cannot be read or written."""
+
+
+class FeedError(NpmguardError):
+    """The index of known malware could not be brought up to date; the one that there was stays in use."""
+
+
+class TrustRootError(NpmguardError):
+    """Sigstore's trust root is not where the installed library keeps it, or is damaged."""

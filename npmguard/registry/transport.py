@@ -14,11 +14,12 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from http.client import HTTPResponse as PlainResponse
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import certifi
@@ -118,6 +119,15 @@ class Exchange:
         except _GzipError:
             return body  # whoever unpacks it will say what is wrong with it
 
+    def save(self, target: Path, limit: int, setting: str) -> None:
+        """Write the whole body, decoded, to *target*; arguments and errors are those of :meth:`document`.
+
+        Raises:
+            OSError: *target* cannot be written.
+        """
+        with target.open("wb") as file:
+            file.writelines(self._decoded(_Cap(limit, setting)))
+
     def drain(self) -> None:
         """Read a small body to its end, so that the connection can serve again; drop one that is in the way."""
         left = self._raw.length_remaining
@@ -200,9 +210,12 @@ class Exchange:
 
 
 class Transport:
-    """Sends GET requests over pooled connections, as npm's configuration says; for many threads at once."""
+    """Sends requests over pooled connections, as npm's configuration says; for many threads at once.
 
-    def __init__(self, npm: NpmConfig, network: Network, connections: int) -> None:
+    *trusted* names further hosts that may be inside an internal network, as the user has named them.
+    """
+
+    def __init__(self, npm: NpmConfig, network: Network, connections: int, trusted: Iterable[str] = ()) -> None:
         self._npm = npm
         self._network = network
         self._connections = connections
@@ -211,7 +224,7 @@ class Transport:
         self._adapters: dict[object, _Adapter] = {}
         hosts = [HttpUrl.parse(registry).host for registry in npm.registries]
         hosts += [_host_of_key(key) for key in npm.secrets]
-        self._trusted = frozenset(hosts)
+        self._trusted = frozenset((*hosts, *trusted))
 
     @contextmanager
     def get(
@@ -220,6 +233,7 @@ class Transport:
         headers: Mapping[str, str],
         credentials: Credentials | None,
         patience: float | None = None,
+        seconds: float | None = None,
     ) -> Iterator[Exchange]:
         """Ask for *url*, following redirects; the exchange ends with the ``with`` block.
 
@@ -228,18 +242,40 @@ class Transport:
             headers: without credentials.
             credentials: sent along as long as the URL stays on their host and below their path.
             patience: seconds within which the answer must begin, where that is less than usual.
+            seconds: seconds within which it must be there, where that is less than usual.
 
         Raises:
             RegistryUnreachable: no answer, or none in time.
             RegistryProtocolError: a redirect leads astray: to nowhere, in a circle, from https to http, or to
                 an address of an internal network that npm's configuration does not name.
         """
-        allowance = Allowance(self._network.transfer_timeout)
+        whole = self._network.transfer_timeout
+        allowance = Allowance(whole if seconds is None else min(whole, seconds))
         end = allowance.until
         if patience is not None:
             allowance.until = min(end, time.monotonic() + patience)
         exchange = self._follow(url, headers, credentials, allowance)
         allowance.until = end
+        try:
+            yield exchange
+        finally:
+            exchange.close()
+
+    @contextmanager
+    def post(
+        self,
+        url: HttpUrl,
+        body: bytes,
+        headers: Mapping[str, str],
+        credentials: Credentials | None,
+        patience: float,
+    ) -> Iterator[Exchange]:
+        """Send *body* to *url*, and nowhere else: a redirect is an answer like any other.
+
+        The whole exchange is over within *patience* seconds. Arguments and errors are those of :meth:`get`.
+        """
+        allowance = Allowance(min(self._network.transfer_timeout, patience))
+        exchange = Exchange(url, self._send(url, headers, credentials, allowance, body), allowance)
         try:
             yield exchange
         finally:
@@ -276,12 +312,17 @@ class Transport:
         raise RegistryProtocolError(f"{start} redirects more than {_MAX_REDIRECTS} times")
 
     def _send(
-        self, url: HttpUrl, headers: Mapping[str, str], credentials: Credentials | None, allowance: Allowance
+        self,
+        url: HttpUrl,
+        headers: Mapping[str, str],
+        credentials: Credentials | None,
+        allowance: Allowance,
+        body: bytes | None = None,
     ) -> HTTPResponse:
         trusted = url.host in self._trusted
         if not trusted and _names_this_machine(url.host):
             raise _astray(url)
-        request = _Request(url, headers, self._npm.proxy_for(url))
+        request = _Request(url, headers, self._npm.proxy_for(url), body)
         if credentials is not None and credentials.authorization is not None:
             request.headers["Authorization"] = credentials.authorization
         certificate = credentials.client_certificate if credentials is not None else None
@@ -334,13 +375,18 @@ _current = _Current()
 
 
 class _Request(PreparedRequest):
-    """A GET that is ready as it is; ``prepare`` would parse and change the URL once more."""
+    """A GET, or with a body a POST, that is ready as it is; ``prepare`` would change the URL once more."""
 
-    def __init__(self, url: HttpUrl, headers: Mapping[str, str], proxy: str | None) -> None:
+    def __init__(
+        self, url: HttpUrl, headers: Mapping[str, str], proxy: str | None, body: bytes | None = None
+    ) -> None:
         super().__init__()
-        self.method = "GET"
+        self.method = "GET" if body is None else "POST"
+        self.body = body
         self.url = str(url)
         self.headers = CaseInsensitiveDict({"User-Agent": f"npmguard/{__version__}", **headers})
+        if body is not None:
+            self.headers["Content-Length"] = str(len(body))
         self.target = url
         self.proxy = proxy
 

@@ -10,13 +10,14 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "npmguard"
 
 SIBLINGS = ("lockfile", "registry", "package", "integrity", "javascript", "intel")
-FOUNDATION = ("__init__", "errors", "model", "config")
+FOUNDATION = ("__init__", "errors", "model", "config", "shipped")
 
 #: room -> the rooms that it may import from (itself always)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
     "errors": (),
     "model": ("errors",),
+    "shipped": (),
     "config": ("__init__", "errors", "model"),
     **dict.fromkeys(SIBLINGS, FOUNDATION),
     "protocol": FOUNDATION,
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "results": FOUNDATION,
     "remedy": FOUNDATION,
     "target": (*FOUNDATION, *SIBLINGS),
+    "maintainers": (*FOUNDATION, "registry"),
     "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "pool", "results", "remedy", "target"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }

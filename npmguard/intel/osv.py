@@ -1,0 +1,129 @@
+"""Records of malicious npm packages in the OSV format (https://ossf.github.io/osv-schema/).
+
+The records are those of https://github.com/ossf/malicious-packages, named ``MAL-<year>-<number>``, as OSV's
+bucket and its API hand them out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from npmguard.intel.malware import Bounds, Event, Record, Source, one_line
+
+ECOSYSTEM: Final = "npm"
+RECORD_ID: Final = re.compile(r"MAL-[0-9]{4}-[0-9]{1,12}", re.ASCII)
+_ALIASES = 20
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])(?=T|$)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class OsvRecord:
+    """One record as read: ``modified`` is its time stamp as written, ``packages`` its npm packages by name."""
+
+    record: Record
+    modified: str
+    withdrawn: bool
+    packages: Mapping[str, Bounds]
+
+
+class _Package(msgspec.Struct):
+    ecosystem: str = ""
+    name: str = ""
+
+
+class _Event(msgspec.Struct):
+    introduced: str | None = None
+    fixed: str | None = None
+    last_affected: str | None = None
+    limit: str | None = None
+
+
+class _Range(msgspec.Struct):
+    type: str = ""
+    events: list[_Event] | None = None
+
+
+class _Affected(msgspec.Struct):
+    package: _Package | None = None
+    versions: list[str] | None = None
+    ranges: list[_Range] | None = None
+
+
+class _Osv(msgspec.Struct):
+    """The fields that matter here; all others are passed over without being built."""
+
+    id: str
+    modified: str
+    published: str | None = None
+    withdrawn: str | None = None
+    summary: str | None = None
+    aliases: list[str] | None = None
+    affected: list[_Affected] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Osv)
+
+
+def parse_osv(document: bytes) -> OsvRecord:
+    """Read one record.
+
+    Only what it says of npm packages is kept, under their exact names. A withdrawn record has no packages:
+    it says nothing any more.
+
+    Raises:
+        ValueError: it is no JSON, no OSV record, no record of malware, or a bound of a range is no version.
+            The message is one line.
+    """
+    try:
+        osv = _decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"is no OSV record: {one_line(str(error), 120)}") from None
+    if not RECORD_ID.fullmatch(osv.id):
+        raise ValueError(f"is no record of malware: its id is {one_line(osv.id, 40)!r}")
+    day = _DAY.match(osv.published or osv.modified)
+    if day is None or not _DAY.match(osv.modified):
+        raise ValueError(f"{osv.id} has no usable date")
+    withdrawn = osv.withdrawn is not None
+    record = Record(
+        id=osv.id,
+        source=Source.OSV,
+        date=day[0],
+        summary=one_line(osv.summary or ""),
+        url=f"https://osv.dev/vulnerability/{osv.id}",
+        aliases=tuple(it for it in (osv.aliases or [])[:_ALIASES] if _ALIAS.fullmatch(it)),
+    )
+    return OsvRecord(record, one_line(osv.modified, 40), withdrawn, {} if withdrawn else _packages(osv))
+
+
+def _packages(osv: _Osv) -> dict[str, Bounds]:
+    listed: dict[str, list[str]] = {}
+    ranges: dict[str, list[tuple[Event, ...]]] = {}
+    for affected in osv.affected or []:
+        package = affected.package
+        if package is None or package.ecosystem != ECOSYSTEM or not package.name:
+            continue
+        listed.setdefault(package.name, []).extend(affected.versions or [])
+        # the order of npm's own versions is that of SemVer, so that both types mean the same here
+        ranges.setdefault(package.name, []).extend(
+            tuple(_events(it)) for it in affected.ranges or [] if it.type in {"SEMVER", "ECOSYSTEM"}
+        )
+    try:
+        return {name: Bounds.of(listed[name], ranges[name]) for name in listed}
+    except ValueError as error:
+        raise ValueError(f"{osv.id} cannot be evaluated: {error}") from None
+
+
+def _events(found: _Range) -> list[Event]:
+    events: list[Event] = []
+    for event in found.events or []:
+        for kind in ("introduced", "fixed", "last_affected", "limit"):
+            value: str | None = getattr(event, kind)
+            if value is not None:
+                events.append((kind, value))
+    return events
