@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npmguard.model import (
     Baseline,
@@ -29,5 +29,5 @@ class AuditContext:
     analysis: TarballAnalysis | None = None
     baseline: Baseline | None = None
     baseline_release: Release | None = None
-    integrity: IntegrityReport = IntegrityReport()
+    integrity: IntegrityReport = field(default_factory=IntegrityReport)
     manifest_deltas: tuple[ManifestDelta, ...] = ()
