@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from npmguard import __version__
 from npmguard.audit import integrity as integrity_audit
+from npmguard.audit import lock_entry
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.detect.ruleset import ruleset_digest
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     integrity_audit.audit,
     manifest_audit.audit,
+    lock_entry.audit,
 )
 _MAX_PATHS = 5
 
