@@ -30,8 +30,8 @@ AUDIT_RULES: Final[tuple[AuditRule, ...]] = (
         "integrity-mismatch",
         "The bytes are not those that were promised",
         "The downloaded tarball's hash is not the one that the lockfile or the registry states, or the two"
-        " state different ones. Somebody between the publisher and this machine changed the package, the lockfile or"
-        " the registry's record of it.",
+        " state different ones. Somebody between the publisher and this machine changed the package, the"
+        " lockfile or the registry's record of it.",
         "Do not install it. Find out which side changed: compare the lockfile with its history, and download"
         " the tarball from the registry itself, not from a mirror.",
         Severity.CRITICAL,
@@ -103,8 +103,8 @@ AUDIT_RULES: Final[tuple[AuditRule, ...]] = (
         "manifest-confusion",
         "The registry shows another manifest than the tarball ships",
         "What the registry tells of this version (name, version, install scripts, dependencies, commands) is"
-        " not what the package.json in its tarball says. Both decide what an installation does, and reviewers and"
-        " most tools see only the registry's.",
+        " not what the package.json in its tarball says. Both decide what an installation does, and reviewers"
+        " and most tools see only the registry's.",
         "Review the package.json inside the tarball: npm pack NAME@VERSION, then tar -xzf.",
         Severity.HIGH,
     ),
