@@ -23,7 +23,7 @@
     │   ├── ManifestError           a package.json that is not JSON, or no object
     │   └── LimitExceeded           over a cap of Config; names the cap
     ├── CacheError                  the on-disk cache cannot be used; the scan goes on without it
-    ├── FeedError                   the feed of known malware could not be brought up to date; what there was stays
+    ├── FeedError                   the feed of known malware could not be brought up to date; the old one stays
     └── TrustRootError              Sigstore's trust root is not there or damaged: provenance is unverifiable
 
 A message says what happened, where, and what to do next, in one line, and never holds a credential.
@@ -91,7 +91,9 @@ class NotInRegistry(RegistryError):  # noqa: N818
 
 
 class RegistryProtocolError(RegistryError):
-    """The registry's answer is not in the registry's format."""
+    """The registry's answer is not in the registry's format; ``status`` is the HTTP one where that is why."""
+
+    status: int | None = None
 
 
 class PackageError(NpmguardError):

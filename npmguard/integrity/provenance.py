@@ -4,7 +4,7 @@ The answer of ``/-/npm/v1/attestations/<name>@<version>`` holds Sigstore bundles
 provenance (https://slsa.dev/provenance, v0.2 and v1), signed under a certificate that Fulcio issued to the
 build, and the registry's own publish attestation (https://github.com/npm/attestation), signed with a registry
 key. ``npm audit signatures`` (``pacote/lib/registry.js``, sigstore-js) checks the same; beyond it, the log
-entry must name the signer, and the statement the repository that the certificate names. Pure: nothing is fetched.
+entry must name the signer, and the statement the repository that the certificate names. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -74,15 +74,15 @@ def verify_provenance(
 ) -> ProvenanceResult:
     """Verify every attestation of one release.
 
-    One that is contradicted makes the release `invalid`, whatever the others say; else one provenance that
-    holds makes it `valid`.
+    One that is contradicted makes the release `invalid`, whatever the others say; else one that cannot be
+    judged makes it `unverifiable`, but for the registry's publish attestation where no registry keys are given.
 
     Args:
         name: the package's name.
         version: its version.
         sha512: the digest of the tarball's bytes.
         document: the registry's answer.
-        keys: the registry's signing keys; without them its publish attestation cannot be judged.
+        keys: the registry's signing keys; empty where it has none, or could not be asked for them.
         root: whom to believe.
     """
     try:
@@ -110,6 +110,11 @@ def verify_provenance(
     for kind, why in refused:
         if isinstance(why, Forged):
             return ProvenanceResult(ProvenanceOutcome.INVALID, detail=f"{_called(kind)}: {why}")
+    if not keys:
+        refused = [(kind, why) for kind, why in refused if kind != PUBLISH]
+    if refused:
+        kind, why = refused[0]
+        return ProvenanceResult(ProvenanceOutcome.UNVERIFIABLE, detail=f"{_called(kind)}: {why}")
     if builds:
         build = builds[0]
         return ProvenanceResult(
@@ -120,9 +125,6 @@ def verify_provenance(
             commit=build.commit,
             detail=f"built in {build.repository}",
         )
-    for kind, why in refused:
-        if kind != PUBLISH:
-            return ProvenanceResult(ProvenanceOutcome.UNVERIFIABLE, detail=f"{_called(kind)}: {why}")
     return ProvenanceResult(ProvenanceOutcome.MISSING, detail="the registry holds no provenance of it")
 
 

@@ -303,7 +303,9 @@ class RegistryClient:
                 else ", or shows it only to those who are logged in"
             )
             return NotInRegistry(f"{what}: {url.origin} does not hold it ({status}){private}")
-        return RegistryProtocolError(f"{what}: {url.origin} answers {status}, which no registry should")
+        error = RegistryProtocolError(f"{what}: {url.origin} answers {status}, which no registry should")
+        error.status = status
+        return error
 
     def _wait(self, seconds: float) -> None:
         if self._closed.wait(seconds) if seconds > 0 else self._closed.is_set():
