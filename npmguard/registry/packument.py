@@ -28,6 +28,7 @@ from npmguard.model import Dist, Integrity, Manifest, Packument, Release
 MAX_RELEASE_BYTES = 4 * 1024**2
 _MAX_SIGNATURES = 64
 _NOT_A_RELEASE = frozenset({"created", "modified", "unpublished"})
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~!-]{0,213}", re.ASCII)
 _SHA1_HEX = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89abAB]..)(?:\\u[dD][c-fC-F]..)?|(u[dD][c-fC-F]..)|.)", re.DOTALL)
 
@@ -288,17 +289,24 @@ class _Maintainers(Mapping[str, tuple[str, ...]]):
 
 
 def _accounts(raw: Raw) -> tuple[str, ...]:
-    """The names in a list of maintainers, sorted; in old manifests an entry is the text ``name <e-mail>``."""
+    """The accounts in a list of maintainers as the registry writes it, sorted.
+
+    A registry that does not write its own leaves the list of the author's package.json in its place. That one
+    names people and not accounts; such a list says nothing.
+    """
     try:
         listed = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    found = set()
-    for item in listed if isinstance(listed, list) else ():
-        name = item.get("name") if isinstance(item, dict) else item
-        if isinstance(name, str) and name.partition("<")[0].strip():
-            found.add(name.partition("<")[0].strip())
-    return tuple(sorted(found))
+    if not isinstance(listed, list):
+        return ()
+    names: set[str] = set()
+    for item in listed:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not _ACCOUNT.fullmatch(name):
+            return ()
+        names.add(name)
+    return tuple(sorted(names))
 
 
 def _times(raw: Raw) -> dict[str, datetime]:

@@ -310,7 +310,7 @@ def maintained(*lists: object) -> Packument:
 
 def test_each_version_knows_its_own_maintainers_though_they_are_kept_once() -> None:
     ann, ben = {"name": "ann", "email": "ann@h.example"}, {"name": "ben", "email": "ben@h.example"}
-    found = maintained(None, [ann], [ann], [ben, ann], [ben], None, ["carl <c@h.example>"], [ann])
+    found = maintained(None, [ann], [ann], [ben, ann], [ben], None, [{"name": "carl"}], [ann])
     assert dict(found.maintainers) == {
         "1.0.1": ("ann",),
         "1.0.2": ("ann",),
@@ -322,10 +322,15 @@ def test_each_version_knows_its_own_maintainers_though_they_are_kept_once() -> N
 
 
 def test_maintainers_in_a_shape_of_their_own_spoil_nothing() -> None:
-    found = maintained({"name": "ann"}, [None, 3, {"name": 4}, " <x@h.example>"], "ann", [{"name": "ann"}])
-    assert dict(found.maintainers) == {"1.0.3": ("ann",)}
-    assert len(found.releases) == 4
+    found = maintained({"name": "ann"}, [None, 3], [{"name": 4}], "ann", [{"name": ["x"]}], [{"name": "ann"}])
+    assert dict(found.maintainers) == {"1.0.5": ("ann",)}
+    assert len(found.releases) == 6
     assert found.releases["1.0.0"].dist.tarball == "https://registry.example/a.tgz"
+
+
+def test_people_whom_an_author_lists_are_no_accounts() -> None:
+    found = maintained(["Ann <ann@h.example>"], [{"name": "Ann Example"}, {"name": "ben"}])
+    assert dict(found.maintainers) == {}
 
 
 def test_maintainers_are_read_beside_a_version_that_is_no_object() -> None:

@@ -1,0 +1,153 @@
+"""Which neutral signals about a release, taken together, ask for a person's look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from npmguard.audit import (
+    home,
+    install_script,
+    new_dependency,
+    provenance_history,
+    publisher,
+    release_rhythm,
+    version_line,
+    withdrawal,
+)
+from npmguard.audit.release_history import ReleaseHistory
+from npmguard.model import Confidence, Evidence, Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from npmguard.audit.context import AuditContext
+    from npmguard.audit.new_dependency import PackumentOf
+
+_LOST: Final = frozenset({provenance_history.PROVENANCE_LOST, provenance_history.TRUSTED_PUBLISHING_LOST})
+_STRANGER: Final = frozenset(
+    {publisher.NEW_PUBLISHER, publisher.MAINTAINER_ADDED, publisher.MAINTAINERS_REPLACED}
+)
+_UNSETTLED: Final = _LOST | _STRANGER
+_NEW_CODE: Final = "new-behaviour"  # stands for any added finding of the code rules
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Signals that lift a package to `suspicious`: one of each set has to be there."""
+
+    rule: str
+    needs: tuple[frozenset[str], ...]
+    message: str
+
+
+#: In the order in which they are told; docs/trust.md explains each.
+COMBINATIONS: Final = (
+    Combination(
+        "dependency-replaced-by-placeholder",
+        (frozenset({new_dependency.TAKEN_DOWN}),),
+        "It brings in a package that npm has taken down and replaced by a placeholder.",
+    ),
+    Combination(
+        "release-called-compromised",
+        (frozenset({withdrawal.CALLED_COMPROMISED}),),
+        "Its own people say that this version was compromised.",
+    ),
+    Combination(
+        "fresh-dependency-runs-at-installation",
+        (
+            frozenset({new_dependency.JUST_PUBLISHED}),
+            frozenset({new_dependency.RUNS_AT_INSTALLATION}),
+        ),
+        "It brings in a package that was hardly published when it came, and that runs a script of its own.",
+    ),
+    Combination(
+        "fresh-dependency-and-trust-lost",
+        (frozenset({new_dependency.JUST_PUBLISHED}), _UNSETTLED),
+        "It brings in a package that was hardly published when it came, and it was not published as its"
+        " forerunners were.",
+    ),
+    Combination(
+        "install-script-and-trust-lost",
+        (frozenset({install_script.SCRIPT_ADDED}), _LOST, _STRANGER),
+        "It runs a new script at installation, without the proof of origin that its forerunners had, and from"
+        " an account that the package did not know.",
+    ),
+    Combination(
+        "woken-by-a-stranger",
+        (
+            frozenset({release_rhythm.SILENCE}),
+            _STRANGER,
+            frozenset({install_script.SCRIPT_ADDED, new_dependency.JUST_PUBLISHED}),
+        ),
+        "After years of silence, an account that the package did not know published a version that runs or"
+        " brings in something new.",
+    ),
+    Combination(
+        "new-behaviour-and-trust-lost",
+        (frozenset({_NEW_CODE}), _UNSETTLED),
+        "It does something new that a rule speaks of, and it was not published as its forerunners were.",
+    ),
+)
+_REMEDIATION = (
+    "Ask the package's people, or wait until somebody has; read what npmguard diff shows against the version"
+    " before, and keep to that version until then."
+)
+
+
+def audit(context: AuditContext, packument_of: PackumentOf) -> tuple[Finding, ...]:
+    """Every signal about the locked release, each a note, and what they amount to together.
+
+    Nothing is asked but *packument_of*, about dependencies that the release brings in.
+    """
+    history = ReleaseHistory.of(context)
+    if history is None:
+        return ()
+    signals = trust_signals(history, packument_of)
+    code = context.analysis.findings if context.analysis is not None else ()
+    return (*signals, *trust_verdict(signals, code))
+
+
+def trust_signals(history: ReleaseHistory, packument_of: PackumentOf) -> tuple[Finding, ...]:
+    """The neutral signals of one release, all of severity medium or low."""
+    return (
+        *provenance_history.signals(history),
+        *publisher.signals(history),
+        *release_rhythm.signals(history),
+        *version_line.signals(history),
+        *withdrawal.signals(history),
+        *home.signals(history),
+        *install_script.signals(history),
+        *new_dependency.signals(history, packument_of),
+    )
+
+
+def trust_verdict(signals: Sequence[Finding], code_findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings of severity high, and confidence medium, for the combinations that are there.
+
+    *code_findings* count where a rule speaks of code that is new against the baseline, whatever its severity.
+    """
+    there = {it.rule: it for it in signals}
+    added = next((it for it in code_findings if it.added), None)
+    if added is not None:
+        there[_NEW_CODE] = added
+    found: list[Finding] = []
+    for combination in COMBINATIONS:
+        parts = [sorted(it & there.keys()) for it in combination.needs]
+        if not all(parts):
+            continue
+        found.append(
+            Finding(
+                rule=combination.rule,
+                severity=Severity.HIGH,
+                confidence=Confidence.MEDIUM,
+                message=combination.message,
+                evidence=tuple(_as_evidence(there[name]) for names in parts for name in names),
+                remediation=_REMEDIATION,
+            )
+        )
+    return tuple(found)
+
+
+def _as_evidence(finding: Finding) -> Evidence:
+    return Evidence(finding.rule, finding.message, finding.file, finding.line, added=finding.added)

@@ -1,0 +1,67 @@
+"""Whether the package's own people warn of a release, or took down its neighbours."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from npmguard.audit.note import day, listed, note, short
+from npmguard.model import Severity
+
+if TYPE_CHECKING:
+    from npmguard.audit.release_history import ReleaseHistory
+    from npmguard.model import Finding
+
+CALLED_COMPROMISED = "deprecated-as-compromised"
+NEIGHBOURS_GONE = "neighbours-unpublished"
+
+_NEAR = timedelta(days=2)
+_MANY = 2
+_MAX_MESSAGE = 4096
+_COMPROMISED = re.compile(
+    r"\b(?:malware|malicious|backdoor(?:ed)?|hi-?jack(?:ed|ing)?|trojan(?:ed|ised|ized)?"
+    r"|(?:was|were|is|been|got|a|this)\s+(?:compromised|hacked|infected)"
+    r"|compromised\s+(?:version|release|package|publish\w*|account|maintainer|npm|token|build)"
+    r"|unauthori[sz]ed\s+(?:release|version|publish\w*)"
+    r"|supply[- ]chain\s+(?:attack|compromise|incident))\b",
+    re.IGNORECASE,
+)
+
+
+def signals(history: ReleaseHistory) -> tuple[Finding, ...]:
+    """Notes on a deprecation that speaks of a compromise, and on versions of the same days that are gone.
+
+    A deprecation for any other reason is npm's to tell: it says so at each installation.
+    """
+    return (*_called_compromised(history), *_neighbours(history))
+
+
+def _called_compromised(history: ReleaseHistory) -> tuple[Finding, ...]:
+    message = " ".join((history.release.deprecated or "")[:_MAX_MESSAGE].split())
+    if not _COMPROMISED.search(message):
+        return ()
+    return (
+        note(
+            CALLED_COMPROMISED,
+            "The package's own people deprecated this version with words that speak of a compromise.",
+            short(message),
+            severity=Severity.MEDIUM,
+        ),
+    )
+
+
+def _neighbours(history: ReleaseHistory) -> tuple[Finding, ...]:
+    times, releases, published = history.packument.times, history.packument.releases, history.published
+    if published is None or len(times) <= len(releases):
+        return ()
+    gone = sorted(it for it, time in times.items() if it not in releases and abs(time - published) <= _NEAR)
+    if len(gone) < _MANY:
+        return ()
+    return (
+        note(
+            NEIGHBOURS_GONE,
+            f"{len(gone)} versions that came within two days of this one were taken down.",
+            f"on {day(published)} this one; gone are {listed(gone, 8)}",
+        ),
+    )
