@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from npmguard.mail.data import Brand
 from npmguard.mail.lookalike import Owner, lookalikes, owner
 from npmguard.mail.message import Address
-from npmguard.mail.phrases import addresses_account, mentions, role_words, speaks_as
+from npmguard.mail.phrases import addresses_account, claims_staff, mentions, role_words, speaks_as
 from npmguard.mail.text import latin, look, readable, strip_invisible
 from npmguard.model import Lookalike
 
@@ -58,7 +58,8 @@ class Claims:
     ``identity`` are the places of the sender that claim it (``display name``, ``local part``,
     ``sender domain``, ``address in the display name``). ``voice`` is the line that signs as the brand. ``weak``
     are places that others use as well (``logo``, ``subject``, ``account``). ``disguised`` is a spelling of the
-    brand in letters of other scripts or with invisible ones.
+    brand in letters of other scripts or with invisible ones. ``staff`` is where the writer says to be one of the
+    brand's people.
     """
 
     identity: tuple[str, ...]
@@ -67,6 +68,7 @@ class Claims:
     mentioned: bool
     disguised: str | None
     sender_lookalikes: tuple[Lookalike, ...]
+    staff: str | None = None
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -125,6 +127,7 @@ def claims_of(brand: Brand, senders: tuple[Address, ...], wording: Wording) -> C
         mentioned=bool(weak) or mentions(wording.text, brand),
         disguised=disguised or _disguised(wording.raw_subject, brand),
         sender_lookalikes=tuple(likes),
+        staff=claims_staff(wording.text, brand),
     )
 
 

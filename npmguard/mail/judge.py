@@ -22,6 +22,7 @@ from npmguard.mail.links import covers
 from npmguard.mail.lookalike import Owner, lookalikes, owned_by, owner, registered_domain
 from npmguard.mail.message import Address, Message, read_message
 from npmguard.mail.options import MailOptions
+from npmguard.mail.own_host import ceiling, names_hosted_service
 from npmguard.mail.phrases import find_phrases
 from npmguard.mail.targets import Target
 from npmguard.mail.text import readable
@@ -257,8 +258,11 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
     identity = tuple(place for place in claims.identity if place != "sender domain")
     other_brand = bool(view.from_domains) and all(owned_by(domain) for domain in view.from_domains)
     weak = claims.weak if not other_brand else ()
+    if brand.self_hosted and identity == ("local part",):  # gitlab@ is how the software sends everywhere
+        identity, weak = (), (*weak, "local part")
     strong_claim = bool(identity) or claims.voice is not None
-    if _own_installation(view, judgement, leads):
+    most = ceiling(view, brand, claims, leads)
+    if most is MailVerdict.UNRELATED:
         return
     judgement.claimed = strong_claim or like_strong is not None
     report = (
@@ -383,6 +387,8 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
             MailVerdict.PHISHING if leads.away and view.wants else MailVerdict.SUSPICIOUS,
             f"it spells {title} in letters that only look like it",
         )
+    if not other_brand:
+        _by_structure(view, judgement, leads, identity, weak)
     _young(view, judgement, leads, strong_claim=strong_claim or bool(weak))
     if identity and judgement.verdict is MailVerdict.UNRELATED:
         _resent(view, judgement, leads)
@@ -391,39 +397,60 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
             MailVerdict.SUSPICIOUS,
             f"it comes from {like_strong.domain}, which only looks like {title}'s domain",
         )
+    if GRAVITY[judgement.verdict] > GRAVITY[most]:
+        judgement.verdict = most
     if GRAVITY[judgement.verdict] >= GRAVITY[MailVerdict.SUSPICIOUS]:
         judgement.claimed = True
 
 
-def _own_installation(view: View, judgement: Judgement, leads: Leads) -> bool:
-    """Whether this is mail of a reader's own code host (gitlab.company.example)."""
+def _by_structure(
+    view: View, judgement: Judgement, leads: Leads, identity: tuple[str, ...], weak: tuple[str, ...]
+) -> None:
+    """What it is made up as, against where it comes from and leads, whatever words it uses."""
     brand, claims = judgement.brand, judgement.claims
-    if (
-        not brand.self_hosted
-        or any(like.strong for like in claims.sender_lookalikes)
-        or leads.like_strong
-        or leads.misleading
-    ):
-        return False
-    places = {registered_domain(domain) for domain in view.from_domains}
-    ways = {registered_domain(target.host) for target in leads.elsewhere}
-    if (
-        len(places) != 1
-        or not ways <= places
-        or claims.disguised
-        or "address in the display name" in claims.identity
-    ):
-        return False
-    place = next(iter(places))
-    if covers(set(view.options.own_domains), place):
-        return True
-    if leads.form or leads.page:
-        return False
-    if not view.wants and all(like.kind == "subdomain" for like in claims.sender_lookalikes):
-        return True
-    addressed = {registered_domain(address.rpartition("@")[2]) for address in view.recipients}
-    # whoever sends may write any recipient, so that alone excuses no demand under pressure
-    return place in addressed and not (view.secret and view.pressure)
+    title = brand.title
+    calls_itself = "display name" in identity or claims.voice is not None
+    resembling = next((like for like in claims.sender_lookalikes if like.kind != "subdomain"), None)
+    if resembling and calls_itself and (leads.away or view.wants):
+        judgement.raise_to(
+            MailVerdict.PHISHING,
+            f"it speaks as {title} from {resembling.domain}, which resembles {title}'s domain",
+        )
+    if claims.disguised and "display name" in identity and leads.away:
+        judgement.raise_to(
+            MailVerdict.PHISHING, f"its sender spells {title} in letters that only look like it, and leads elsewhere"
+        )
+    if claims.staff and (view.hand_over or (leads.away and view.secret)):
+        judgement.claimed = True
+        judgement.raise_to(
+            MailVerdict.PHISHING,
+            f"its writer claims to be with {title}, writes from {senders_of(view)} and wants a credential",
+        )
+    elif claims.staff and leads.away and view.wants:
+        judgement.raise_to(
+            MailVerdict.SUSPICIOUS, f"its writer claims to be with {title} and writes from {senders_of(view)}"
+        )
+    apart = not (view.names_itself or view.listed or _internal(view, leads))
+    if "display name" in identity and leads.away and not leads.brand and apart:
+        # nobody runs a registry of that name under another domain; a code host, companies do
+        if not brand.self_hosted or names_hosted_service(view, brand):
+            judgement.raise_to(
+                MailVerdict.PHISHING,
+                f"its sender calls itself {title}, sends from {senders_of(view)} and leads only elsewhere",
+            )
+    if identity and view.content.archives:
+        judgement.raise_to(
+            MailVerdict.SUSPICIOUS,
+            f"its sender calls itself {title}, sends from {senders_of(view)} and brings an archive along",
+        )
+    report = bool(view.phrases["context"])
+    made_up = {"logo", "account", "name in the display name", "local part"} & set(weak)
+    if made_up and len(weak) >= 2 and leads.away and apart and not view.personal and not report:
+        if "logo" in made_up or {"account", "name in the display name"} <= made_up:
+            judgement.raise_to(
+                MailVerdict.SUSPICIOUS,
+                f"it is made up as {title}, comes from {senders_of(view)} and leads elsewhere",
+            )
 
 
 def _internal(view: View, leads: Leads) -> bool:

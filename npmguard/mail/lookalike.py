@@ -234,6 +234,9 @@ def _registered_likeness(
     )
     if combination and (distance > 1 or combination[2]):
         return [combination]
+    if distinctive and not name.isascii() and distance <= (1 if len(label) <= _TYPO_LENGTH else 2):
+        shown = f"{parts.registered} ({name})"
+        return [("punycode", main, True, f"{shown} comes close to {label} with letters of another alphabet")]
     same_suffix = parts.suffix in suffixes
     if distance == 1 and len(label) >= _TYPO_LENGTH:
         strong = distinctive and (same_suffix or len(label) > _TYPO_LENGTH)

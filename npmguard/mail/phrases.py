@@ -38,6 +38,12 @@ def addresses_account(text: str, brand: Brand) -> str | None:
     return match.group(0)[:120] if match is not None else None
 
 
+def claims_staff(text: str, brand: Brand) -> str | None:
+    """Where the writer of *text* says to be one of *brand*'s people, or None."""
+    match = _branded("staff", brand.names).search(text)
+    return match.group(0)[:120] if match is not None else None
+
+
 def mentions(text: str, brand: Brand) -> bool:
     """Whether *text* names *brand* at all."""
     return _names(brand.names).search(text) is not None

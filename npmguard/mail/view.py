@@ -160,6 +160,12 @@ class View:
         return False
 
     @property
+    def listed(self) -> bool:
+        """A mailing list sends it on: it writes itself into the sender's name, or names who wrote."""
+        via = any(" via " in f" {sender.display.lower()} " for sender in self.senders)
+        return bool(self.message.all("x-original-from")) or (via and bool(self.message.all("list-id")))
+
+    @property
     def personal(self) -> bool:
         """The sender's display name is a person's, as far as its address tells: ``Sam Ops <sam@…>``."""
         roles = role_words()
