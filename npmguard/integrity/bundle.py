@@ -88,6 +88,8 @@ def parse_bundle(value: Any) -> Bundle:
     except (msgspec.ValidationError, RecursionError):
         raise Unjudged("the bundle is not in the format of its version") from None
     material = raw.verification_material
+    if match[1] == "0.3" and material.x509_certificate_chain is not None:
+        raise Unjudged("the bundle has a chain of certificates, where its version has the one that signed")
     certificates = _certificates(material)
     if bool(certificates) == (material.public_key is not None):
         raise Unjudged("the bundle has neither a certificate nor a key, or both")

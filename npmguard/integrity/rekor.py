@@ -120,12 +120,13 @@ def _verify_checkpoint(proof: InclusionProof, log_id: bytes, log: LogKey) -> Non
     if lines[1] != str(proof.tree_size) or lines[2] != b64encode(proof.root_hash).decode("ascii"):
         raise Forged("the log's checkpoint is about another tree")
     note = (text + "\n").encode()
+    name = log.url.partition("://")[2].rstrip("/")
     for line in signatures.split("\n")[:_MAX_SIGNERS]:  # witnesses sign it, too
         match = _SIGNATURE_LINE.fullmatch(line)
         if match is None:
             continue
         signature = decode_base64(match[2], "the signature of the log's checkpoint")
-        if signature[:4] == log_id[:4] and _holds(log, signature[4:], note):
+        if (match[1], signature[:4]) == (name, log_id[:4]) and _holds(log, signature[4:], note):
             return
     raise Forged("the log did not sign its checkpoint")
 

@@ -36,6 +36,7 @@ class SignatureOutcome(StrEnum):
     INVALID = "invalid"  # a key that the registry publishes did not sign this
     MISSING = "missing"  # the registry publishes keys, and did not sign this
     UNVERIFIABLE = "unverifiable"  # no keys, or none that can decide
+    NOT_ASKED = "not-asked"  # the registry could not be asked for its keys; said by who asks
 
 
 @dataclass(frozen=True, slots=True)

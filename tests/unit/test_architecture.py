@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pool": (*FOUNDATION, "protocol"),
     "results": FOUNDATION,
     "remedy": FOUNDATION,
+    "evidence": (*FOUNDATION, *SIBLINGS, "results"),
     "target": (*FOUNDATION, *SIBLINGS),
     "maintainers": (*FOUNDATION, "registry"),
-    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "pool", "results", "remedy", "target"),
+    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "pool", "results", "remedy", "evidence", "target"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }
 
