@@ -37,6 +37,7 @@ class Combination:
     """Signals that lift a package to `suspicious`: one of each set has to be there."""
 
     rule: str
+    title: str
     needs: tuple[frozenset[str], ...]
     message: str
 
@@ -45,16 +46,19 @@ class Combination:
 COMBINATIONS: Final = (
     Combination(
         "dependency-replaced-by-placeholder",
+        "A new dependency is a placeholder for a removed package",
         (frozenset({new_dependency.TAKEN_DOWN}),),
         "It brings in a package that npm has taken down and replaced by a placeholder.",
     ),
     Combination(
         "release-called-compromised",
+        "The package's people call it compromised",
         (frozenset({withdrawal.CALLED_COMPROMISED}),),
         "Its own people say that this version was compromised.",
     ),
     Combination(
         "fresh-dependency-runs-at-installation",
+        "A fresh dependency of strangers runs a script",
         (
             frozenset({new_dependency.JUST_PUBLISHED}),
             frozenset({new_dependency.RUNS_AT_INSTALLATION}),
@@ -63,18 +67,21 @@ COMBINATIONS: Final = (
     ),
     Combination(
         "fresh-dependency-and-trust-lost",
+        "A fresh dependency, and another way of publishing",
         (frozenset({new_dependency.JUST_PUBLISHED}), _UNSETTLED),
         "It brings in a package that was hardly published when it came, and it was not published as its"
         " forerunners were.",
     ),
     Combination(
         "install-script-and-trust-lost",
+        "A new install script, without proof of origin, from a stranger",
         (frozenset({install_script.SCRIPT_ADDED}), _LOST, _STRANGER),
         "It runs a new script at installation, without the proof of origin that its forerunners had, and from"
         " an account that the package did not know.",
     ),
     Combination(
         "woken-by-a-stranger",
+        "A stranger woke a silent package",
         (
             frozenset({release_rhythm.SILENCE}),
             _STRANGER,
@@ -85,11 +92,12 @@ COMBINATIONS: Final = (
     ),
     Combination(
         "new-behaviour-and-trust-lost",
+        "New behaviour, and another way of publishing",
         (frozenset({_NEW_CODE}), _UNSETTLED),
         "It does something new that a rule speaks of, and it was not published as its forerunners were.",
     ),
 )
-_REMEDIATION = (
+REMEDIATION: Final = (
     "Ask the package's people, or wait until somebody has; read what npmguard diff shows against the version"
     " before, and keep to that version until then."
 )
@@ -105,7 +113,8 @@ def audit(context: AuditContext, packument_of: PackumentOf) -> tuple[Finding, ..
         return ()
     signals = trust_signals(history, packument_of)
     code = context.analysis.findings if context.analysis is not None else ()
-    return (*signals, *trust_verdict(signals, code))
+    scripts = install_script.signals(history)  # the audit of the manifest tells of these
+    return (*signals, *trust_verdict((*signals, *scripts), code))
 
 
 def trust_signals(history: ReleaseHistory, packument_of: PackumentOf) -> tuple[Finding, ...]:
@@ -117,7 +126,6 @@ def trust_signals(history: ReleaseHistory, packument_of: PackumentOf) -> tuple[F
         *version_line.signals(history),
         *withdrawal.signals(history),
         *home.signals(history),
-        *install_script.signals(history),
         *new_dependency.signals(history, packument_of),
     )
 
@@ -143,7 +151,7 @@ def trust_verdict(signals: Sequence[Finding], code_findings: Sequence[Finding]) 
                 confidence=Confidence.MEDIUM,
                 message=combination.message,
                 evidence=tuple(_as_evidence(there[name]) for names in parts for name in names),
-                remediation=_REMEDIATION,
+                remediation=REMEDIATION,
             )
         )
     return tuple(found)
