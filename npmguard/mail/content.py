@@ -19,7 +19,25 @@ _PROGRAM_NAME = re.compile(
     r"\.(?:exe|scr|com|bat|cmd|ps1|vbs|vbe|js|jse|mjs|wsf|hta|lnk|iso|img|vhd|msi|jar|apk|dmg|pkg|sh|command|chm|reg|url|docm|xlsm)$",
     re.IGNORECASE,
 )
-_ARCHIVE_NAME = re.compile(r"\.(?:zip|rar|7z|gz|tgz|bz2|xz|cab|ace|arj)$", re.IGNORECASE)
+_ARCHIVE_NAME = re.compile(r"\.(?:zip|rar|7z|gz|tgz|tar|bz2|xz|zst|cab|ace|arj|lzh)$", re.IGNORECASE)
+_ARCHIVE_TYPES = frozenset(
+    f"application/{kind}"
+    for kind in (
+        "zip",
+        "x-zip-compressed",
+        "x-7z-compressed",
+        "vnd.rar",
+        "x-rar-compressed",
+        "gzip",
+        "x-gzip",
+        "x-tar",
+        "x-bzip2",
+        "x-xz",
+        "zstd",
+        "vnd.ms-cab-compressed",
+    )
+)
+_PGP = re.compile(r"^-----BEGIN PGP MESSAGE-----\s*$", re.MULTILINE)
 _PDF_LINK = re.compile(rb"/URI\s{0,20}\(([^)\r\n]{4,2048})\)")
 _IMAGE_BYTES = 8 * 1024 * 1024
 _IMAGE_COUNT = 24
@@ -123,9 +141,10 @@ class _Gatherer:
             self.attachments.append(name)
         if _PROGRAM_NAME.search(name):
             self.programs.append(name)
-        if _ARCHIVE_NAME.search(name):
-            self.archives.append(name)
         kind = part.content_type
+        if _ARCHIVE_NAME.search(name) or kind in _ARCHIVE_TYPES:
+            self.archives.append(name or f"part {part.path}")
+            return
         if kind in {"text/html", "application/xhtml+xml", "image/svg+xml"} or _HTML_NAME.search(name):
             text = self.text(part)
             if text is not None:
@@ -172,6 +191,8 @@ class _Gatherer:
         if text.lstrip()[:200].lower().startswith(("<!doctype html", "<html")):
             self.html(text, where, attached=False)
             return
+        if _PGP.search(text):
+            self.problems.append(f"the {where} holds a message encrypted with PGP, which cannot be read")
         self.add_lines(text)
         self.split += count_splitters(text)
         self.links_of_text(text, where, self.plain_links)

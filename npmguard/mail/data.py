@@ -5,9 +5,10 @@ They end in ``.yaml`` so that the loader of detection rules (``.yml``) does not 
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -32,11 +33,15 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrandDomain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A domain that the brand owns, subdomains included, with the page that says so; ``mail``: it sends."""
+    """A domain that the brand owns, subdomains included; ``mail``: it sends.
+
+    ``source`` is a page that attests it, and ``checked`` the day on which somebody looked.
+    """
 
     domain: str
     mail: bool
     source: str
+    checked: date
 
 
 class RelatedDomain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +68,25 @@ class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content: tuple[str, ...] = ()
     related: tuple[RelatedDomain, ...] = ()
     also_imitated: tuple[str, ...] = ()
+
+
+class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One phishing campaign against publishers; ``date`` is the day of the report in ``sources``."""
+
+    id: str
+    date: date
+    title: str
+    sources: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    checked: date
+    domains: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+class Campaigns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The phishing campaigns that ship with npmguard."""
+
+    campaigns: tuple[Campaign, ...]
 
 
 class Redirector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,6 +187,16 @@ def load_hosts() -> Hosts:
     """
     path = data_folder() / "links" / "hosts.yaml"
     return _decode(path, Hosts)
+
+
+@cache
+def load_campaigns() -> tuple[Campaign, ...]:
+    """The phishing campaigns that ship with npmguard, as ``rules/intel/mail-campaigns.yaml`` lists them.
+
+    Raises:
+        RuleError: the file does not keep the format.
+    """
+    return _decode(data_folder() / "intel" / "mail-campaigns.yaml", Campaigns).campaigns
 
 
 def _files(folder: str) -> tuple[Path, ...]:

@@ -31,6 +31,7 @@ from npmguard.model import (
     AuthOutcome,
     MailAuthentication,
     MailClaim,
+    MailEvidence,
     MailReport,
     MailVerdict,
     MailWeight,
@@ -503,6 +504,7 @@ def _young(view: View, judgement: Judgement, leads: Leads, *, strong_claim: bool
     for domain in list(dict.fromkeys(domains))[:8]:
         age = view.options.age(domain)
         if age.registered is None:
+            judgement.unanswered.append(f"RDAP does not say how old {domain} is: {age.problem or 'no answer'}")
             continue
         days = (_now(view) - age.registered).days
         if days < 0 or days > _YOUNG_DAYS:
@@ -530,6 +532,12 @@ def _known_here(view: View, claims: Claims, leads: Leads) -> tuple[str, str] | N
     return host, view.known[host]
 
 
+def _concerns(judgement: Judgement) -> bool:
+    """Whether a message has to do with a brand so far that what it brings along matters."""
+    claims = judgement.claims
+    return judgement.claimed or bool(claims.identity or claims.voice or claims.staff or claims.weak)
+
+
 def _report(
     view: View, judgements: list[Judgement], nested: tuple[MailReport, ...], source: str, left_out: list[str]
 ) -> MailReport:
@@ -554,6 +562,20 @@ def _report(
         check = getattr(view.authentication, name)
         if check.outcome is AuthOutcome.ERROR and check.source == "verified":
             incomplete.append(f"{name.upper()} could not be asked about: {check.detail}")
+    for judgement in judgements:
+        incomplete += judgement.unanswered
+    if view.content.archives and any(_concerns(judgement) for judgement in judgements):
+        shown = ", ".join(view.content.archives[:5])
+        incomplete.append(f"archives were not opened, and what they hold was not judged: {shown}")
+    if view.known and verdict is MailVerdict.UNRELATED:
+        place = min(view.known)
+        verdict, reason = MailVerdict.SUSPICIOUS, f"{place} is known from a campaign ({view.known[place]})"
+        evidence += [
+            MailEvidence(
+                "known-campaign", MailWeight.STRONG, f"{host} is known from a campaign ({who})", "indicators"
+            )
+            for host, who in sorted(view.known.items())[:5]
+        ]
     for inner in nested:
         incomplete += [f"attached message: {problem}" for problem in inner.incomplete]
     worst = max(nested, key=lambda inner: GRAVITY[inner.verdict], default=None)

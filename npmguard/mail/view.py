@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from npmguard.mail.claims import Claims, Wording
 from npmguard.mail.content import Content
 from npmguard.mail.data import Brand, Hosts, load_hosts
+from npmguard.mail.known import known_places
 from npmguard.mail.links import covers
 from npmguard.mail.lookalike import lookalikes, split_host
 from npmguard.mail.message import Address, Message
@@ -16,7 +18,6 @@ from npmguard.mail.targets import Place, Target, likes_of, misleads, place_of, t
 from npmguard.mail.text import latin, look, mixed_words, readable
 from npmguard.model import (
     AuthOutcome,
-    IndicatorKind,
     Lookalike,
     MailAuthentication,
     MailEvidence,
@@ -51,7 +52,7 @@ class View:
     phrases: dict[str, dict[str, str]]  # kind -> set id -> place
     hidden_phrases: dict[str, str]
     mixed: tuple[str, ...]
-    known: dict[str, str]  # registered or full domain of a campaign found here -> who knows it
+    known: dict[str, str]  # mailbox, host or URL of a campaign found here -> who knows it
 
     @classmethod
     def of(
@@ -116,8 +117,16 @@ class View:
             phrases=phrases,
             hidden_phrases=find_phrases(readable(content.hidden[:100_000]), kinds=("demand", "pressure")),
             mixed=mixed_words(visible[:100_000]),
-            known=_known_domains(
-                options, (*from_domains, *reply, *(url.host for target in targets for url in target.goes.urls))
+            known=known_places(
+                options.indicators,
+                _mailboxes(message, mails),
+                (
+                    *from_domains,
+                    *reply,
+                    *(address.domain for address in message.addresses("return-path") if address.domain),
+                    *(url.host for target in targets for url in target.goes.urls),
+                ),
+                (url for target in targets for url in target.goes.urls),
             ),
         )
 
@@ -196,20 +205,15 @@ class View:
         )
 
 
-def _known_domains(options: MailOptions, hosts: tuple[str, ...]) -> dict[str, str]:
-    known = {
-        indicator.value: indicator.source or "indicator file"
-        for indicator in options.indicators
-        if indicator.kind is IndicatorKind.DOMAIN
-    }
-    found: dict[str, str] = {}
-    for host in dict.fromkeys(hosts):
-        ascii_host = split_host(host).host if host else ""
-        for at in range(ascii_host.count(".")):
-            name = ascii_host.split(".", at)[-1]
-            if name in known:
-                found[host] = known[name]
-    return found
+def _mailboxes(message: Message, mails: list[str]) -> list[str]:
+    """Every address that the message comes from or would be answered at."""
+    found = [
+        address.address
+        for name in ("from", "sender", "reply-to", "return-path")
+        for address in message.addresses(name)
+    ]
+    found += [unquote(mail[len("mailto:") :].partition("?")[0]).strip().lower() for mail in mails]
+    return [address for address in found if "@" in address]
 
 
 def senders_of(view: View) -> str:
@@ -275,6 +279,7 @@ class Judgement:
     verdict: MailVerdict = MailVerdict.UNRELATED
     reason: str = ""
     evidence: list[MailEvidence] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     lookalikes: list[Lookalike] = field(default_factory=list)
     claimed: bool = False
 

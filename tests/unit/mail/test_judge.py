@@ -35,7 +35,7 @@ def test_a_lookalike_sender_that_leads_away_is_phishing_whatever_it_says() -> No
 
 
 def test_a_lookalike_sender_that_leads_nowhere_is_suspicious() -> None:
-    assert judged("Thank you.", "npm <support@npmjs.help>").verdict is SUSPICIOUS
+    assert judged("Thank you.", "npm <support@npmjs.example>").verdict is SUSPICIOUS
 
 
 def test_a_pass_for_a_lookalike_clears_nothing() -> None:
