@@ -238,8 +238,9 @@ class Dist:
 class Release:
     """One version in a packument.
 
-    ``publisher`` is the account that published it, ``trusted_publisher`` the kind of build service (``github``)
-    that did so without any account's credentials, and ``homepage`` what its manifest says.
+    ``publisher`` is the account that published it, ``publisher_email`` that account's address at the time.
+    ``trusted_publisher`` is the kind of build service (``github``) that published it without any account's
+    credentials, ``approver`` the account that let a staged release through. ``homepage`` is the manifest's.
     """
 
     manifest: Manifest
@@ -247,7 +248,9 @@ class Release:
     published: datetime | None = None
     deprecated: str | None = None
     publisher: str | None = None
+    publisher_email: str | None = None
     trusted_publisher: str | None = None
+    approver: str | None = None
     homepage: str | None = None
 
 

@@ -41,7 +41,7 @@ def signals(history: ReleaseHistory) -> tuple[Finding, ...]:
                     severity=Severity.MEDIUM,
                 )
             )
-    if _is_trusted(baseline) and not _is_trusted(release) and release.publisher is not None:
+    if _is_trusted(baseline) and not _is_trusted(release) and _by_an_account_alone(release):
         before = _all(history, _is_trusted)
         if before:
             found.append(
@@ -69,6 +69,11 @@ def _has_provenance(release: Release) -> bool:
 
 def _is_trusted(release: Release) -> bool:
     return release.trusted_publisher is not None
+
+
+def _by_an_account_alone(release: Release) -> bool:
+    """Whether an account published it, and nobody had to approve it with a second factor."""
+    return release.publisher is not None and release.approver is None
 
 
 def _published_by(release: Release) -> str:

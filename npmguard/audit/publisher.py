@@ -13,20 +13,22 @@ if TYPE_CHECKING:
     from npmguard.model import Finding
 
 NEW_PUBLISHER = "publisher-never-seen"
+ADDRESS_CHANGED = "publisher-address-changed"
 MAINTAINER_ADDED = "maintainer-added-before-release"
 MAINTAINERS_REPLACED = "maintainers-replaced"
 
 _KNOWN = 3  # earlier releases whose publisher must be known
+_LOOKED_BACK = 200  # earlier releases
 _SHORTLY = timedelta(days=30)
 
 
 def signals(history: ReleaseHistory) -> tuple[Finding, ...]:
-    """Notes on a publisher that no earlier release had, and on maintainers added or replaced before it.
+    """Notes on a publisher whom no earlier release had, or whose address changed, and on new maintainers.
 
     A maintainer of the time before who publishes for the first time is no news, and neither is the first
     release by a build service.
     """
-    return (*_publisher(history), *_maintainers(history))
+    return (*_publisher(history), *_address(history), *_maintainers(history))
 
 
 def _publisher(history: ReleaseHistory) -> tuple[Finding, ...]:
@@ -49,6 +51,35 @@ def _publisher(history: ReleaseHistory) -> tuple[Finding, ...]:
             severity=Severity.MEDIUM,
         ),
     )
+
+
+def _address(history: ReleaseHistory) -> tuple[Finding, ...]:
+    """Who takes over an account changes its address first; the registry keeps that of each publication."""
+    release = history.release
+    publisher, now = release.publisher, release.publisher_email
+    if publisher is None or now is None or release.trusted_publisher is not None:
+        return ()
+    baseline = history.baseline
+    if baseline is not None and (baseline.publisher, baseline.publisher_email) == (publisher, now):
+        return ()
+    own = [it for it in history.releases(history.earlier[:_LOOKED_BACK]) if it.publisher == publisher]
+    before = next((it for it in own if it.publisher_email is not None), None)
+    if before is None or any(it.publisher_email == now for it in own):
+        return ()
+    return (
+        note(
+            ADDRESS_CHANGED,
+            f"The account {short(publisher)}, which published it, had another e-mail address when it published"
+            f" {short(before.manifest.version)}.",
+            f"from {_provider(before.publisher_email or '')} to {_provider(now)}",
+            severity=Severity.MEDIUM,
+        ),
+    )
+
+
+def _provider(address: str) -> str:
+    """The address without the part that names a person."""
+    return short(f"...@{address.rpartition('@')[2]}")
 
 
 def _maintainers(history: ReleaseHistory) -> tuple[Finding, ...]:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 _LOST: Final = frozenset({provenance_history.PROVENANCE_LOST, provenance_history.TRUSTED_PUBLISHING_LOST})
 _STRANGER: Final = frozenset(
-    {publisher.NEW_PUBLISHER, publisher.MAINTAINER_ADDED, publisher.MAINTAINERS_REPLACED}
+    {
+        publisher.NEW_PUBLISHER,
+        publisher.ADDRESS_CHANGED,
+        publisher.MAINTAINER_ADDED,
+        publisher.MAINTAINERS_REPLACED,
+    }
 )
 _UNSETTLED: Final = _LOST | _STRANGER
 _NEW_CODE: Final = "new-behaviour"  # stands for any added finding of the code rules

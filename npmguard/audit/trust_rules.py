@@ -44,6 +44,14 @@ _NOTES = (
         Severity.MEDIUM,
     ),
     AuditRule(
+        publisher.ADDRESS_CHANGED,
+        "The publisher's e-mail address is another",
+        "The account had another e-mail address when it published earlier releases. People change theirs;"
+        " whoever takes over an account does so first.",
+        _LOOK,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
         publisher.MAINTAINER_ADDED,
         "A maintainer of a few days published it",
         "The publisher became a maintainer after the release before, which came within the last 30 days.",

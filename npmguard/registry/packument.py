@@ -340,15 +340,17 @@ def _release(name: str, version: str, raw: Raw, published: datetime | None) -> R
         homepage = _decode(fields.homepage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RegistryProtocolError(f"{what} cannot be read: {_plain(error)}") from None
-    publisher = user.get("name") if isinstance(user, dict) else None
-    trusted = user.get("trustedPublisher") if isinstance(user, dict) else None
+    user = user if isinstance(user, dict) else {}
+    trusted, approver = user.get("trustedPublisher"), user.get("approver")
     return Release(
         manifest=manifest,
         dist=dist,
         published=published,
         deprecated=deprecated if isinstance(deprecated, str) and deprecated else None,
-        publisher=publisher if isinstance(publisher, str) else None,
+        publisher=_text(user.get("name")),
+        publisher_email=_text(user.get("email")),
         trusted_publisher=str(trusted.get("id") or "unnamed") if isinstance(trusted, dict) else None,
+        approver=_text(approver.get("name")) if isinstance(approver, dict) else None,
         homepage=homepage if isinstance(homepage, str) else None,
     )
 
@@ -437,6 +439,10 @@ def _strings(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {key: item for key, item in value.items() if isinstance(item, str)}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _count(value: Any) -> int | None:

@@ -96,6 +96,32 @@ def test_a_maintainer_of_old_may_publish_for_the_first_time() -> None:
     assert findings(history, "1.0.6") == ()
 
 
+def account(name: str, address: str) -> dict[str, str]:
+    return {"name": name, "email": address}
+
+
+def test_another_address_of_a_known_account_is_a_note_that_names_no_person() -> None:
+    history = History().past(by=account("ann", "ann@h.example"))
+    history.add("1.0.6", 180, by=account("ann", "secret@mail.example"))
+    (told,) = findings(history, "1.0.6")
+    assert told.rule == "publisher-address-changed"
+    assert [it.message for it in told.evidence] == ["from ...@h.example to ...@mail.example"]
+    history.add("1.0.7", 181, by=account("ann", "ann@h.example"))
+    assert findings(history, "1.0.7") == ()
+
+
+def test_another_address_and_a_fresh_dependency_ask_for_a_look() -> None:
+    history = History().past(by=account("ann", "ann@h.example"))
+    history.add("1.0.6", 180, by=account("ann", "ann@mail.example"), dependencies={"fresh": "^4.2.1"})
+    assert "fresh-dependency-and-trust-lost" in rules(history, "1.0.6", fresh())
+
+
+def test_a_staged_release_that_somebody_approved_has_lost_no_trust() -> None:
+    history = History().past(by=BUILD_SERVICE, provenance=True)
+    history.add("1.0.6", 180, by={"name": "ann", "approver": {"name": "ben"}}, provenance=True)
+    assert "trusted-publishing-lost" not in rules(history, "1.0.6")
+
+
 def test_a_build_service_may_publish_for_the_first_time() -> None:
     history = History().past(by="ann").add("1.0.6", 180, by=BUILD_SERVICE, provenance=True)
     assert findings(history, "1.0.6") == ()

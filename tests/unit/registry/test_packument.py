@@ -295,6 +295,9 @@ def test_who_published_and_from_where() -> None:
     found = release({"_npmUser": user, "homepage": "https://h.example/a"})
     assert (found.publisher, found.trusted_publisher) == ("GitHub Actions", "github")
     assert found.homepage == "https://h.example/a"
+    assert (found.publisher_email, found.approver) == ("b@h.example", None)
+    staged = release({"_npmUser": {"name": "ann", "email": 3, "approver": {"name": "ben"}}})
+    assert (staged.publisher, staged.publisher_email, staged.approver) == ("ann", None, "ben")
     silent = release({"_npmUser": {"name": "someone", "trustedPublisher": True}, "homepage": 3})
     assert (silent.publisher, silent.trusted_publisher, silent.homepage) == ("someone", None, None)
 
