@@ -62,14 +62,6 @@ class Disk:
     def __init__(self, archive: Path) -> None:
         self._archive = archive
 
-    def get(self, url: str, *, limit: int, seconds: float) -> bytes:
-        """There is none."""
-        raise NotImplementedError
-
-    def post(self, url: str, body: bytes, *, limit: int, seconds: float) -> bytes:
-        """There is none."""
-        raise NotImplementedError
-
     def download(self, url: str, target: Path, *, limit: int, headers: object) -> Copied:
         """The file, whoever asks for whatever."""
         del url, limit, headers

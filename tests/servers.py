@@ -46,6 +46,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def route(self) -> str:
@@ -233,7 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         registry = self.server.registry
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = registry.answer(Request(self.command, self.path, headers))
+        sent_body = self.rfile.read(int(headers.get("content-length", "0")))
+        reply = registry.answer(Request(self.command, self.path, headers, sent_body))
         if reply.hang is not None:
             registry.sleep(reply.hang)
         if reply.reset:
@@ -257,6 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(body[: reply.send_only], reply.drip)
         if reply.send_only is not None or reply.content_length not in {None, len(body)}:
             self.close_connection = True
+
+    do_POST = do_GET  # noqa: N815 - the name in the base class
 
     def do_CONNECT(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

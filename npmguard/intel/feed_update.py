@@ -34,7 +34,7 @@ from npmguard.intel.feed import (
 )
 from npmguard.intel.malware import one_line
 from npmguard.intel.osv import RECORD_ID, OsvRecord, parse_osv
-from npmguard.intel.web import Downloaded, Web
+from npmguard.intel.web import Downloaded, Downloader
 
 _MEMBER = re.compile(rf"({RECORD_ID.pattern})\.json", re.ASCII)
 _LOCK_SECONDS = 5.0
@@ -61,7 +61,7 @@ class FeedUpdate:
     unreadable: tuple[str, ...] = ()
 
 
-def update_feed(directory: Path, url: str, web: Web, limits: Limits, now: datetime) -> FeedUpdate:
+def update_feed(directory: Path, url: str, web: Downloader, limits: Limits, now: datetime) -> FeedUpdate:
     """Download the feed at *url* and put an index of it in place of the one in *directory*.
 
     The feed is a zip of OSV records, a file each, as OSV's bucket has it for each ecosystem. It is asked for
@@ -90,7 +90,7 @@ def update_feed(directory: Path, url: str, web: Web, limits: Limits, now: dateti
                     left.unlink(missing_ok=True)
     except RegistryError as error:
         raise FeedError(f"{error}; the index stays as it was") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise FeedError(
             f"{url} is no whole zip archive: {one_line(str(error), 120)}; the index stays as it was"
         ) from error

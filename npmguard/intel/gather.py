@@ -17,6 +17,7 @@ from npmguard.intel.web import Web
 
 _Statements = Mapping[str, tuple[Statement, ...]]
 _DAY = 86400.0
+_PUBLIC_REGISTRY = "https://registry.npmjs.org/"
 
 
 def gather(
@@ -46,12 +47,13 @@ def gather(
     """
     pairs = sorted(set(versions))
     names = sorted({name for name, _ in pairs})
+    public = [name for name in names if registry_for(name) in {registry_for(""), _PUBLIC_REGISTRY}]
     campaigns = load_campaigns()
     asking = web if feed.online else None
     status = index.status(now) if index is not None else None
     with ThreadPoolExecutor(1, thread_name_prefix="npmguard-advisories") as executor:
         advised = executor.submit(_advisories, pairs, asking, registry_for, seconds, feed)
-        known, osv = _osv(names, feed, index, status, asking, seconds, offline=web is None)
+        known, osv = _osv(names, public, feed, index, status, asking, seconds, offline=web is None)
         advisories, github = advised.result()
     statements = _merged(
         [known, _second_opinion(advisories, (known, campaigns.statements)), campaigns.statements]
@@ -62,6 +64,7 @@ def gather(
 
 def _osv(
     names: list[str],
+    public: list[str],
     feed: Feed,
     index: FeedIndex | None,
     status: FeedStatus | None,
@@ -70,7 +73,11 @@ def _osv(
     *,
     offline: bool,
 ) -> tuple[_Statements, Answer]:
-    """From the index while it is fresh, else from the API, else from the old index, which is said."""
+    """From the index while it is fresh, else from the API, else from the old index, which is said.
+
+    Only *public* names are sent away: a scope with a registry of its own is another's business, and what OSV
+    knows is the public registry's packages.
+    """
     problem = "there is no cache for an index" if status is None else status.problem or _age(status)
     held: _Statements = {}
     if index is not None and status is not None and status.problem is None:
@@ -83,13 +90,13 @@ def _osv(
                 return held, Answer(
                     Source.OSV, Asked.ANSWERED, f"index of {status.records} records, {_age(status)}"
                 )
-    if not names:
+    if not public:
         return held, Answer(Source.OSV, Asked.ANSWERED, "there is nothing to ask about")
     if web is None:
         why = "offline" if offline else "feed.online is false"
         return held, Answer(Source.OSV, Asked.NOT_ASKED, f"{why}, and {problem}", needed=feed.required)
     try:
-        return ask_osv(names, feed.api, web, seconds), Answer(Source.OSV, Asked.ANSWERED, f"asked {feed.api}")
+        return ask_osv(public, feed.api, web, seconds), Answer(Source.OSV, Asked.ANSWERED, f"asked {feed.api}")
     except RegistryError as error:
         return held, Answer(Source.OSV, Asked.FAILED, f"{error}, and {problem}", needed=feed.required)
 

@@ -25,7 +25,7 @@ from npmguard.intel.web import Web
 QUERIES_A_CALL: Final = 1000
 _CALL_BYTES = 64 * 1024**2
 _RECORD_BYTES = 16 * 1024**2
-_MAX_PAGES = 100  # of one call; a page holds a thousand records
+_MAX_PAGES = 20  # of one call; a page holds a thousand records
 _MAX_RECORDS = 5000
 _THREADS = 8
 _TOKEN_LENGTH = 8192

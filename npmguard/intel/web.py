@@ -35,5 +35,9 @@ class Web(Protocol):
     def post(self, url: str, body: bytes, *, limit: int, seconds: float) -> bytes:
         """The answer to the JSON *body*, of at most *limit* bytes, within *seconds*."""
 
+
+class Downloader(Protocol):
+    """Fetches what is too big for memory; its errors are those of :class:`Web`."""
+
     def download(self, url: str, target: Path, *, limit: int, headers: Mapping[str, str]) -> Downloaded:
         """Write what is at *url* to *target*, at most *limit* bytes; *headers* may make it conditional."""
