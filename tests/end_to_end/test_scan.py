@@ -30,8 +30,12 @@ MINIFIED = [transform for transform in TRANSFORMS if transform != "obfuscator"] 
 def project(registry_with_fixtures: Verdaccio, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose lock real npm wrote: every compromised fixture, every benign one, and an alias."""
     folder = tmp_path_factory.mktemp("project") / "app"
-    names = [case.package for case in cases()]
-    registry_with_fixtures.install(folder, *names, f"alias-of-clean@npm:{BENIGN[0].package}@1.2.0")
+    folder.mkdir()
+    wanted = {case.package: "^1.2.0" for case in cases()}  # a range that holds both sides
+    wanted["alias-of-clean"] = f"npm:{BENIGN[0].package}@1.2.0"
+    manifest = {"name": "app", "version": "1.0.0", "private": True, "dependencies": wanted}
+    (folder / "package.json").write_text(json.dumps(manifest), encoding="utf-8")
+    registry_with_fixtures.install(folder)
     return folder
 
 
