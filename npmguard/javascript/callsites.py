@@ -30,20 +30,21 @@ class CallSites:
         for call, callee, kind in index.calls:
             if kind == "identifier":
                 self.by_callee[callee.start_byte] = call
-            elif kind == "member_expression":
-                end = callee.end_byte
-                tail = text[end - 6 : end]
-                if tail.endswith((b".call", b".then")) or tail == b".apply":
-                    if tail.endswith(b".then"):
-                        self._then(call, callee)
-                    else:
-                        self._called_through(call, callee, apply=tail == b".apply")
             elif kind in _WRAPPED:
                 self._add(callee, arguments(call))
+        for name in (b"call", b"apply"):
+            for call, callee, _kind in index.method_calls.get(name, ()):
+                self._called_through(call, callee, apply=name == b"apply")
+        for call, callee, _kind in index.method_calls.get(b"then", ()):
+            self._then(call, callee)
         for new in index.of("new"):
             constructor = new.child_by_field_name("constructor")
             if constructor is not None and text[constructor.end_byte - 5 : constructor.end_byte] == b"Proxy":
                 self._proxy(arguments(new))
+
+    def known(self, function: int) -> bool:
+        """Whether the function is called where it stands."""
+        return function in self._sites
 
     def argument(self, function: int, position: int) -> Node | None:
         """The node that the parameter of that position is given; None if that is not known."""

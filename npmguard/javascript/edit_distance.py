@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from npmguard.javascript.callsites import arguments, unwrap
-from npmguard.javascript.index import BY_START, MEMBERS, Index
+from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.syntax import BY_START
 from npmguard.javascript.program import Program
 from npmguard.javascript.scopes import FUNCTIONS, How
 from npmguard.javascript.shapes import Shape

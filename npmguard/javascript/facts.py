@@ -6,6 +6,7 @@ of the facts asked for.
 
 from __future__ import annotations
 
+import gc
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -34,7 +35,10 @@ FUNCTION_VALUE = "<function>"
 MAX_ARGUMENTS = 16  # of a call that a fact keeps
 
 _PATTERNS = frozenset({"object_pattern", "array_pattern"})
-_CONTINUES = re.compile(rb"(?:\s|/\*[^*]{0,200}\*/)*(?:\?\.(?!\d)|\.(?!\.\.)|\[|\(|`)")
+_CONTINUES = re.compile(
+    rb"(?:\s|/\*[^*]{0,200}\*/)*(?:\?\.(?!\d)|\.(?!\.\.)|\[|\(|`"
+    rb"|(?:\+|-|\*\*?|/|%|<<|>>>?|&&?|\|\|?|\^|\?\?)?=(?![=>]))"
+)
 _THROUGH = frozenset({b"call", b"apply", b"bind"})
 _WRITERS = frozenset(
     {b"defineProperty", b"defineProperties", b"assign", b"set", b"__defineGetter__", b"__defineSetter__"}
@@ -53,6 +57,16 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
 
     ``functions`` does not depend on the interest.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # a tree makes many objects and no cycles; looking for those takes as long as parsing
+    try:
+        return _extract(path, source, limits, interest or EVERYTHING)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> FileFacts:
     parsed = parse(path, source, limits)
     nodes = captures(parsed)
     nothing = FileFacts(path, (), (FunctionSpan(0, len(parsed.text), -1),), parsed.partial, parsed.problem)
@@ -62,10 +76,11 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
             return nothing
-    program = Program(parsed.text, parsed.tree.root_node, nodes, limits, parsed.deadline)
+    typed = parsed.grammar.typed
+    program = Program(parsed.text, parsed.tree.root_node, nodes, limits, parsed.deadline, typed=typed)
     reach = Reach(program.index, program.scopes)
     spans = reach.spans()
-    facts = _Drawing(program, reach, spans, interest or EVERYTHING).facts()
+    facts = _Drawing(program, reach, spans, interest).facts()
     late = f"not analysed within {limits.analysis_seconds:.0f} s" if program.late else None
     program.close()
     return FileFacts(path, facts, spans, parsed.partial, program.constants.problem or late)
@@ -109,7 +124,9 @@ class _Drawing:
         self._spans = spans
         self._interest = interest
         self._hooks: list[Hook] = []
-        self._hooking = interest.shapes is None or WRAPS_ORIGINAL in interest.shapes
+        self._wrapping: Wrapping | None = None
+        if interest.shapes is None or WRAPS_ORIGINAL in interest.shapes:
+            self._wrapping = Wrapping(program, spans)
         self._found: list[_Found] = []
         self._consumed: set[tuple[int, int]] = set()
         self._summed: set[int] = set()
@@ -144,15 +161,18 @@ class _Drawing:
         if not self._holders:
             return
         kept: set[str | None] = set()
-        for pair in self._index.of("pair"):
-            value = pair.child_by_field_name("value")
-            if value is not None and value.type not in _INERT:
-                key = pair.child_by_field_name("key")
-                kept.add(None if key is None else self._constants.key(key))
+        plain: set[bytes] = set()
+        for key, _value, kind, name in self._index.pairs:
+            if kind not in _INERT:
+                if name is not None:
+                    plain.add(name)
+                else:
+                    kept.add(self._constants.key(key))
         for _node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and right.type not in _INERT and self._held(left):
                 kept.add(self._constants.property_name(left))
-        self._hidden = frozenset(name.encode("utf-8", "replace") for name in kept if name is not None)
+        plain.update(name.encode("utf-8", "replace") for name in kept if name is not None)
+        self._hidden = frozenset(plain)
 
     def _held(self, member: Node) -> bool:
         """Whether the object of *member* may be a local object literal."""
@@ -265,48 +285,58 @@ class _Drawing:
 
     def _writes(self) -> None:
         for node, left, kind, right, _compound in self._program.in_time(self._index.assignments):
-            target = unwrap(left) if kind not in MEMBERS else left
+            if kind in MEMBERS:
+                self._write(left, kind, node, right)
+                continue
+            target = unwrap(left)
             self._consume(target)
             if target.type in _PATTERNS:
                 for part, path in pattern_names(target, self._text):
                     self._consume(part)
-                    self._write(part, node, self._element(right, path))
+                    self._write(part, part.type, node, self._element(right, path))
             else:
-                self._write(target, node, right)
+                self._write(target, target.type, node, right)
         for node in self._program.in_time(self._index.of("block")):
             if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
                 left = node.child_by_field_name("left")
                 for part, _ in [] if left is None else pattern_names(unwrap(left), self._text):
                     self._consume(part)
-                    self._write(part, part, None)
+                    self._write(part, part.type, part, None)
 
-    def _write(self, target: Node, node: Node, right: Node | None) -> None:
-        target = unwrap(target)
-        kind, wanted = target.type, self._wanted_writes
+    def _write(self, target: Node, kind: str, node: Node, right: Node | None) -> None:
+        wanted = self._wanted_writes
         if kind not in MEMBERS:
             if kind != "identifier" or self._scopes.binding(target):
                 return
         elif wanted is not None and not self._maybe(target, kind, wanted):
-            if self._hooking and right is not None and right.type in _MAY_BE_FUNCTION:
-                self._hook(self._names.target(target), node, target, right, self._function_written(right))
-            return
+            if self._wrapping is None or right is None or right.type not in _MAY_BE_FUNCTION:
+                return
+            if kind == _MEMBER and right.type != "new_expression":
+                last = self._index.tail(target)
+                if b"\\" not in last and not self._wrapping.may_wrap(last.decode("utf-8", "replace")):
+                    return
         path = self._names.target(target)
         name = path.name
         wants = self._wants(name, wanted)
-        if wants or self._hooking:
-            value, function = self._written(right)
-            self._hook(path, node, target, right, function)
+        value, function = self._written(right) if wants or self._may_hook(path, right) else (None, None)
+        self._hook(path, node, target, right, function)
         if wants:
             decoded = self._decoded(path, target)
             self._add(
                 FactKind.WRITE, name, node, at=self._at(target), value=value, target=function, decoded=decoded
             )
 
+    def _may_hook(self, path: Path, value: Node | None) -> bool:
+        """Whether it matters for shapes that a member is given that value."""
+        if self._wrapping is None or value is None or not path.segments:
+            return False
+        return value.type == "new_expression" or self._wrapping.may_wrap(path.segments[-1])
+
     def _hook(
         self, path: Path, node: Node, target: Node | None, value: Node | None, function: int | None
     ) -> None:
         """Remember a member that is given a function."""
-        if self._hooking and function is not None and path.segments and value is not None:
+        if function is not None and value is not None and self._may_hook(path, value):
             made = unwrap(value)
             given = arguments(made) if made.type == "new_expression" else []
             proxied = self._names.path(given[0]) if given else None
@@ -439,14 +469,21 @@ class _Drawing:
             wanted |= _THROUGH
             if self._interest.regexes:
                 wanted |= {b"RegExp"}
-            if self._wanted_writes != frozenset() or self._hooking:
+            if self._wanted_writes != frozenset() or self._wrapping is not None:
                 wanted |= _WRITERS
             if self._wanted_modules != frozenset():
                 wanted |= _LOADERS
-        for call, callee, kind in self._program.in_time(self._index.calls):
+        if wanted is None:
+            calls = self._index.every_call()
+        else:
+            methods = self._index.method_calls
+            likely = [name for name in methods if name in wanted or name in self._hidden or b"\\" in name]
+            calls = self._index.calls + self._index.calls_of(likely)
+        for call, callee, kind in self._program.in_time(calls):
             if wanted is None or self._maybe(callee, kind, wanted):
                 self._call(call, callee)
-            else:
+        if self._program.typed:  # type arguments may stand between callee and parenthesis
+            for _call, callee, _kind in self._index.every_call():
                 self._consumed.add((callee.start_byte, callee.end_byte))
 
     def _call(self, call: Node, callee: Node) -> None:
@@ -562,16 +599,15 @@ class _Drawing:
         if wanted == frozenset():
             return
         members = self._index.members
+        likely = (
+            members
+            if wanted is None
+            else [name for name in members if name in wanted or name in self._hidden or b"\\" in name]
+        )
+        found = [node for name in likely for node in members[name]]
         if wanted is not None:
-            likely = {
-                end
-                for end, name in self._index.tails()
-                if name in wanted or name in self._hidden or b"\\" in name
-            }
-            members = [
-                node for node in members if node.end_byte in likely and self._maybe(node, _MEMBER, wanted)
-            ]
-        for node in self._program.in_time([*members, *self._index.of("subscript")]):
+            found = [node for node in found if self._maybe(node, _MEMBER, wanted)]
+        for node in self._program.in_time([*found, *self._index.of("subscript")]):
             self._read(node)
         for name, offsets in self._scopes.unbound.items():
             if wanted is None or name in wanted:
@@ -663,11 +699,13 @@ class _Drawing:
     def _folded_strings(self) -> None:
         """Strings that are worked out: the outermost constant expressions, and constant neighbours in a sum."""
         candidates = list(self._index.operations("+"))
+        for call, callee, _kind in self._index.calls_of(
+            name for name in self._index.method_calls if name in _FOLDED
+        ):
+            if self._foldable(callee):
+                candidates.append(call)
         for call, callee, kind in self._index.calls:
-            if kind == _MEMBER:
-                if self._index.tail(callee) in _FOLDED and self._foldable(callee):
-                    candidates.append(call)
-            elif kind != "identifier" or self._text[callee.start_byte : callee.end_byte] in _FOLDED_GLOBALS:
+            if kind != "identifier" or self._text[callee.start_byte : callee.end_byte] in _FOLDED_GLOBALS:
                 candidates.append(call)
         for node in self._index.of("template"):
             if b"${" in self._text[node.start_byte : node.end_byte]:
@@ -715,8 +753,8 @@ class _Drawing:
     def _shapes(self) -> None:
         wanted = self._interest.shapes
         found: list[Shape] = []
-        if self._hooking:
-            found.extend(Wrapping(self._program, self._spans).find(self._hooks))
+        if self._wrapping is not None:
+            found.extend(self._wrapping.find(self._hooks))
         for name, search in _SEARCHES.items():
             if wanted is None or name in wanted:
                 found.extend(search(self._program).find())

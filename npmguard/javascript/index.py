@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from operator import attrgetter
+from itertools import chain
 
 from tree_sitter import Node
 
-from npmguard.javascript.syntax import Captures
+from npmguard.javascript.syntax import BY_START, Captures
 from npmguard.javascript.tree import operator_of
-
-BY_START = attrgetter("start_byte")
 
 MEMBERS = frozenset({"member_expression", "subscript_expression"})
 
@@ -23,12 +21,18 @@ _ODD = re.compile(rb"[^\w$\x80-\xff]")
 Assignment = tuple[Node, Node, str, Node | None, bool]
 """An assignment, its target, the target's kind, what it is given, and whether it is compound (``+=``)."""
 
+Pair = tuple[Node, Node, str, bytes | None]
+"""A key with its value, the value's kind, and the name where the key is a plain one."""
+
 Call = tuple[Node, Node, str]
 """A call, its callee and the callee's kind."""
 
 
 class Index:
-    """Assignments, calls and member expressions of one file, and its captured nodes by kind."""
+    """The nodes of one file by kind, and looked at: assignments, pairs, calls and member expressions.
+
+    ``method_calls`` and ``members`` are by the last segment of their names as spelled; ``calls`` are the others.
+    """
 
     def __init__(self, text: bytes, root: Node, nodes: Captures) -> None:
         """Look at the nodes that :func:`npmguard.javascript.syntax.captures` found below *root*."""
@@ -37,34 +41,51 @@ class Index:
         self.nodes = nodes
         self._operations: dict[str, list[Node]] | None = None
         self.assignments: list[Assignment] = []
-        self.calls: list[Call] = []
         for node in nodes.get("assignment", ()):
             left = node.named_child(0)
-            if left is not None:
-                right = node.child(2) if node.child_count == 3 else node.child_by_field_name("right")
-                self.assignments.append((node, left, left.type, right, False))
+            right = node.child(2) if node.child_count == 3 else node.child_by_field_name("right")
+            self.assignments.append((node, left, left.type, right, False))
         for node in nodes.get("augmented", ()):
             left, operator = node.child_by_field_name("left"), node.child_by_field_name("operator")
             if left is not None and operator is not None:
                 compound = operator.type not in {"||=", "&&=", "??="}
                 right = None if compound else node.child_by_field_name("right")
                 self.assignments.append((node, left, left.type, right, compound))
+        self.calls: list[Call] = []
+        self.method_calls: dict[bytes, list[Call]] = {}
         for node in nodes.get("call", ()):
             callee = node.named_child(0)
-            if callee is not None:
-                self.calls.append((node, callee, callee.type))
-        self.members = nodes.get("member", [])
-        self._tails: dict[int, bytes] = {}
-        tails = self._tails
-        for node in self.members:
+            kind = callee.type
+            if kind == "member_expression":
+                name = self.tail(callee)
+                if name in self.method_calls:
+                    self.method_calls[name].append((node, callee, kind))
+                else:
+                    self.method_calls[name] = [(node, callee, kind)]
+            else:
+                self.calls.append((node, callee, kind))
+        self.pairs: list[Pair] = []
+        for node in nodes.get("pair", ()):
+            key = node.named_child(0)
+            value = node.child(2) if node.child_count == 3 else node.child_by_field_name("value")
+            if value is not None:
+                plain = key.type == "property_identifier"
+                name = text[key.start_byte : key.end_byte] if plain else None
+                self.pairs.append((key, value, value.type, name))
+        self.members: dict[bytes, list[Node]] = {}
+        members = self.members
+        for node in nodes.get("member", ()):
             end = node.end_byte
             name = text[end - _WINDOW if end > _WINDOW else 0 : end].rpartition(b".")[2]
             if not name.isalnum() or len(name) == _WINDOW:
                 name = self._spelled_tail(node, name)
-            tails[end] = name
+            if name in members:
+                members[name].append(node)
+            else:
+                members[name] = [node]
 
     def of(self, kind: str) -> list[Node]:
-        """The captured nodes of that kind, in no particular order."""
+        """The captured nodes of that kind, in source order."""
         return self.nodes.get(kind, [])
 
     def operations(self, operator: str) -> list[Node]:
@@ -78,14 +99,21 @@ class Index:
                 self._operations.setdefault(sign, []).append(node)
         return self._operations.get(operator, [])
 
-    def tails(self) -> Iterable[tuple[int, bytes]]:
-        """Where each member expression ends, with its last segment as spelled."""
-        return self._tails.items()
-
     def tail(self, member: Node) -> bytes:
         """The last segment of a member expression, as it is spelled."""
-        name = self._tails.get(member.end_byte)
-        return self._spelled_tail(member, b"") if name is None else name
+        end = member.end_byte
+        name = self.text[end - _WINDOW if end > _WINDOW else 0 : end].rpartition(b".")[2]
+        if not name.isalnum() or len(name) == _WINDOW:
+            return self._spelled_tail(member, name)
+        return name
+
+    def calls_of(self, names: Iterable[bytes]) -> list[Call]:
+        """The calls of methods of those names."""
+        return [call for name in names for call in self.method_calls.get(name, ())]
+
+    def every_call(self) -> list[Call]:
+        """All calls, in no particular order."""
+        return [*self.calls, *chain.from_iterable(self.method_calls.values())]
 
     def _spelled_tail(self, member: Node, guess: bytes) -> bytes:
         if guess and len(guess) < _WINDOW and not _ODD.search(guess):

@@ -267,9 +267,7 @@ class Choices:
 
     def _indexed_by_least(self) -> Iterator[Node]:
         """``list[distances.indexOf(Math.min(...distances))]``."""
-        for call, callee, kind in self._index.calls:
-            if kind != "member_expression" or self._index.tail(callee) not in {b"indexOf", b"findIndex"}:
-                continue
+        for call, callee, _kind in self._index.calls_of((b"indexOf", b"findIndex")):
             given, distances = arguments(call), callee.named_child(0)
             if len(given) != 1 or distances is None or distances.type != "identifier":
                 continue

@@ -140,9 +140,12 @@ class Names:
         found = self._bound.get(binding)
         if found is None:
             self._bound[binding] = NOWHERE
-            found = self._bound[binding] = self._agreed(
-                self._of_definition(definition) for definition in binding.definitions
-            )
+            definitions = binding.definitions
+            if len(definitions) == 1:
+                found = self._of_definition(definitions[0]) or NOWHERE
+            else:
+                found = self._agreed(self._of_definition(definition) for definition in definitions)
+            self._bound[binding] = found
         return found
 
     def at(self, node: Node, path: Sequence[Step]) -> Path:
@@ -295,8 +298,12 @@ class Names:
             return NOWHERE
         if node is None:
             return NOWHERE
-        if not path and unwrap(node).type in _EMPTY:
-            return None
+        if not path:
+            kind = node.type
+            if kind in FUNCTIONS:
+                return _instance("Function")
+            if kind in _EMPTY or unwrap(node).type in _EMPTY:
+                return None
         return self.at(node, path)
 
     # --- calls -------------------------------------------------------------------------------------------

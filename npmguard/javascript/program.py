@@ -22,12 +22,16 @@ _Item = TypeVar("_Item")
 class Program:
     """What the searches for facts and shapes share."""
 
-    def __init__(self, text: bytes, root: Node, nodes: Captures, limits: Limits, deadline: float) -> None:
+    def __init__(
+        self, text: bytes, root: Node, nodes: Captures, limits: Limits, deadline: float, *, typed: bool = False
+    ) -> None:
         """Work out scopes and calls; constants and names are worked out when they are asked for."""
         self.text = text
+        self.typed = typed
         self.index = Index(text, root, nodes)
         self.scopes = Scopes(self.index)
-        self.constants = Constants(self.index, self.scopes, CallSites(self.index, self.scopes), limits)
+        self.sites = CallSites(self.index, self.scopes)
+        self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
         self._deadline = deadline

@@ -13,7 +13,10 @@ from npmguard.model import FunctionSpan
 
 MAX_SHORT = 512  # bytes of an initialiser that is followed into what it names
 MAX_NAMED = 8  # bindings that it may name
+MAX_FOLLOWED = 24  # bindings that are followed from one name
 MAX_CANDIDATES = 4  # functions under one property name, beyond which the name says nothing
+
+_Held = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
 
 class Reach:
@@ -23,10 +26,9 @@ class Reach:
         """Find the functions that are stored under a property or method name."""
         self._scopes = scopes
         self._index = index
-        self._held: dict[Binding, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]] = {}
+        self._held: dict[Binding, _Held] = {}
         self.by_property: dict[bytes, list[int]] = {}
         self._targets: set[int] = set()
-        self._uses: list[int] | None = None
         self._collect()
 
     def stored(self, name: bytes) -> list[int]:
@@ -47,10 +49,12 @@ class Reach:
         for index, node in enumerate(scopes.functions):
             refers: set[tuple[int, int]] = set()
             for binding in scopes.mentions[index]:
+                if binding.function == index:  # what its initialiser names, this function names itself
+                    reaches[index].update(each.function for each in binding.definitions if each.function)
+                    continue
                 functions, ranges = self._holds(binding)
                 reaches[index].update(functions)
-                if binding.function != index:
-                    refers.update(ranges)
+                refers.update(ranges)
             reaches[index].discard(index)
             spans.append(
                 FunctionSpan(
@@ -65,10 +69,13 @@ class Reach:
 
     def _by_name(self, reaches: list[set[int]]) -> None:
         """Add the functions that are stored under the property names that each function mentions."""
-        stored = {name: found for name, found in self.by_property.items() if len(found) <= MAX_CANDIDATES}
-        targets, scopes = self._targets, self._scopes
+        targets, scopes, members = self._targets, self._scopes, self._index.members
         mentioned = [
-            (end, stored[name]) for end, name in self._index.tails() if name in stored and end not in targets
+            (member.end_byte, found)
+            for name, found in self.by_property.items()
+            if name in members and len(found) <= MAX_CANDIDATES
+            for member in members[name]
+            if member.end_byte not in targets
         ]
         mentioned.sort(key=itemgetter(0))
         starts = self._starts
@@ -83,18 +90,31 @@ class Reach:
                 function = scopes.parents[function]
             reaches[function].update(found)
 
-    def _holds(self, binding: Binding) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-        """The functions that a binding holds or is made with, and the initialisers that it has otherwise."""
+    def _holds(self, binding: Binding) -> _Held:
+        """The functions that a binding holds or is made with, and the initialisers that it has otherwise.
+
+        What the initialisers name is followed too, nearest first, for a few bindings.
+        """
         held = self._held.get(binding)
-        if held is None:
-            self._held[binding] = ((), ())
-            held = self._held[binding] = self._work_out(binding)
+        if held is not None:
+            return held
+        functions: set[int] = set()
+        ranges: set[tuple[int, int]] = set()
+        pending, position = [binding], 0
+        while position < len(pending) and position < MAX_FOLLOWED:
+            own, tables, named = self._holds_itself(pending[position])
+            position += 1
+            functions.update(own)
+            ranges.update(tables)
+            pending.extend(each for each in named if each not in pending)
+        held = self._held[binding] = (tuple(sorted(functions)), tuple(sorted(ranges)))
         return held
 
-    def _work_out(self, binding: Binding) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    def _holds_itself(self, binding: Binding) -> tuple[set[int], set[tuple[int, int]], list[Binding]]:
         scopes = self._scopes
         functions: set[int] = set()
         ranges: set[tuple[int, int]] = set()
+        named: list[Binding] = []
         for how, node, _path, function, _default in binding.definitions:
             if how is How.FUNCTION:
                 functions.add(function)
@@ -104,24 +124,20 @@ class Reach:
                 else:
                     functions.update(self._inside(node))
                     ranges.add((node.start_byte, node.end_byte))
-                    for named in self._named_in(node):
-                        others, tables = self._holds(named)
-                        functions.update(others)
-                        ranges.update(tables)
+                    named.extend(self._named_in(node))
             elif how is How.MODULE and node is not None:
                 ranges.add((node.start_byte, node.end_byte))
         functions.discard(0)
-        return tuple(sorted(functions)), tuple(sorted(ranges))
+        return functions, ranges, named
 
     def _named_in(self, node: Node) -> list[Binding]:
         """The bindings that a short initialiser names: what it is an alias, a list or the result of."""
         scopes = self._scopes
         if node.end_byte - node.start_byte > MAX_SHORT:
             return []
-        if self._uses is None:
-            self._uses = sorted(use for binding in scopes.bindings for use in binding.uses)
-        low, high = bisect_left(self._uses, node.start_byte), bisect_left(self._uses, node.end_byte)
-        found = {binding for use in self._uses[low:high] if (binding := scopes.at(use)) is not None}
+        uses = scopes.uses
+        low, high = bisect_left(uses, node.start_byte), bisect_left(uses, node.end_byte)
+        found = {binding for use in uses[low:high] if (binding := scopes.at(use)) is not None}
         return sorted(found, key=lambda binding: binding.uses) if len(found) <= MAX_NAMED else []
 
     def _inside(self, node: Node) -> list[int]:
@@ -144,10 +160,13 @@ class Reach:
         for index, node in enumerate(scopes.functions):
             if node.type == "method_definition":
                 self._store(node.child_by_field_name("name"), index)
-        for pair in self._index.of("pair"):
-            value = pair.child_by_field_name("value")
-            if value is not None and value.type in FUNCTIONS:
-                self._store(pair.child_by_field_name("key"), scopes.function_of_node.get(value.id, 0))
+        for key, value, kind, plain in self._index.pairs:
+            if kind in FUNCTIONS:
+                index = scopes.function_of_node.get(value.id, 0)
+                if plain is not None and b"\\" not in plain:
+                    self.by_property.setdefault(plain, []).append(index)
+                else:
+                    self._store(key, index)
         for field in self._index.of("field"):
             value = field.child_by_field_name("value")
             if value is not None and value.type in FUNCTIONS:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from npmguard.javascript.index import BY_START, MEMBERS, Index
+from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.syntax import BY_START
 
 FUNCTION_EXPRESSIONS = frozenset({"function_expression", "arrow_function", "generator_function"})
 FUNCTION_DECLARATIONS = frozenset({"function_declaration", "generator_function_declaration"})
@@ -79,6 +80,7 @@ class Scopes:
         self.parents: list[int] = [-1]
         self.scopes: list[Scope] = [Scope(0, len(text) + 1, -1, 0, {})]
         self.bindings: list[Binding] = []
+        self.uses: list[int] = []
         self.unbound: dict[bytes, list[int]] = {}
         self.mentions: list[set[Binding]] = []
         self.function_of_node: dict[int, int] = {index.root.id: 0}
@@ -156,6 +158,7 @@ class Scopes:
         following, beyond = 1, len(text) + 2
         next_start = scopes[1].start if len(scopes) > 1 else beyond
         end, mentioned = scopes[0].end, mentions[0]
+        uses = self.uses
         for node in identifiers:
             start = node.start_byte
             if start >= next_start or start >= end:
@@ -179,6 +182,7 @@ class Scopes:
             if binding is not None:
                 bound[start] = binding
                 binding.uses.append(start)
+                uses.append(start)
                 mentioned.add(binding)
                 continue
             if b"\\" in name:
@@ -187,6 +191,7 @@ class Scopes:
                 if binding is not None:
                     bound[start] = binding
                     binding.uses.append(start)
+                    uses.append(start)
                     mentioned.add(binding)
                     continue
             if name in unbound:

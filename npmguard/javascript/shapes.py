@@ -23,7 +23,7 @@ from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.names import Path
 from npmguard.javascript.program import Program
-from npmguard.javascript.scopes import Binding, Definition, How
+from npmguard.javascript.scopes import Binding, Definition, How, Step
 from npmguard.javascript.tree import way_to
 from npmguard.model import FunctionSpan
 
@@ -42,6 +42,9 @@ _RECIPIENT_KEY = re.compile(
 _NO_ADDRESS = frozenset({"number", "true", "false", "null", "undefined", "unary_expression"})
 _MAX_REACHED = 64  # functions behind a hook that are searched for a call of the original
 _MAX_STEPS = 12  # from a name back to the parameter that it comes from
+
+
+_REFERENCES = frozenset({"member_expression", "subscript_expression", "identifier", "call_expression"})
 
 
 class Shape(NamedTuple):
@@ -64,94 +67,131 @@ class Hook(NamedTuple):
 
 
 class Wrapping:
-    """Finds hooks that call what they replace."""
+    """Finds hooks that call what they replace.
+
+    What is kept of originals is found first: names that are given a member of something, and properties. Only a
+    member of which some original is kept can be wrapped, which :meth:`may_wrap` tells before any of its functions
+    are looked for.
+    """
 
     def __init__(self, program: Program, spans: tuple[FunctionSpan, ...]) -> None:
         """Prepare to judge the hooks of *program*, whose functions are *spans*."""
+        self._program = program
         self._scopes = program.scopes
+        self._constants = program.constants
         self._names = program.names
-        self._spans = spans
-        self._starts = [span.start for span in spans]
         self._index = program.index
-        self._kept: dict[bytes, list[tuple[bytes, Node]]] = {}
+        self._spans = spans
+        self._named: dict[str, list[Binding]] = {}
+        self._kept: dict[str, list[tuple[bytes, Node]]] = {}
+        self._find_names()
+        self._find_kept()
+
+    def may_wrap(self, last: str) -> bool:
+        """Whether some member of that last name is kept anywhere in the file."""
+        return last in self._named or last in self._kept
 
     def find(self, hooks: Iterable[Hook]) -> Iterator[Shape]:
         """The hooks that call the original."""
-        hooks = list(hooks)
-        if hooks:
-            self._kept = self._find_kept()
         for hook in hooks:
             if hook.proxied == hook.path or self._calls_original(hook):
                 yield Shape(WRAPS_ORIGINAL, hook.node.start_byte, hook.node.end_byte, hook.function)
 
     def _calls_original(self, hook: Hook) -> bool:
-        last = hook.path.segments[-1]
-        if last == "[]":
+        bindings = [
+            each for each in self._named.get(hook.path.segments[-1], ()) if self._is_original(each, hook)
+        ]
+        kept = self._kept_under(hook)
+        if not bindings and kept is None:
             return False
         reached = dict.fromkeys([hook.function, *self._spans[hook.function].reaches])
-        kept = self._kept_under(hook)
         for index in list(reached)[:_MAX_REACHED]:
             span = self._spans[index]
-            position = bisect_left(self._starts, span.start, 1)
-            while position < len(self._spans) and self._spans[position].start < span.end:
-                for binding in self._scopes.mentions[position]:
-                    if self._is_original(binding, hook) and self._is_called(binding, span):
-                        return True
-                position += 1
+            if any(self._is_called(binding, span) for binding in bindings):
+                return True
             if kept is not None and kept.search(self._scopes.text, span.start, span.end):
                 return True
         return False
 
+    def _is_original(self, binding: Binding, hook: Hook) -> bool:
+        """Whether a name stands for what the hook replaces; of an unknown object, by how it is spelled."""
+        path = self._names.of_binding(binding)
+        if path.known or hook.path.known:
+            return path == hook.path
+        _how, node, steps, _function, _default = binding.definitions[0]
+        if hook.target is None or node is None:
+            return False
+        spelled = self._spell(node)
+        if steps:
+            spelled += b"".join(b"." + step.encode() for step in steps if isinstance(step, str))
+        elif node.type == "call_expression":
+            spelled = spelled.partition(b".bind(")[0]
+        return spelled == self._spell(hook.target)
+
+    def _find_names(self) -> None:
+        """The names that are given members, by the last name of the member."""
+        for binding in self._scopes.bindings:
+            if len(binding.definitions) != 1 or not binding.uses:
+                continue
+            how, node, steps, function, _default = binding.definitions[0]
+            last: str | None = None
+            if how is How.VALUE and node is not None:
+                step = steps[-1] if steps else None
+                last = step if isinstance(step, str) else self._last_of(node) if not steps else None
+            elif how is How.PARAMETER and self._program.sites.known(function):
+                last = "".join(self._names.of_binding(binding).segments[-1:])
+            if last:
+                self._named.setdefault(last, []).append(binding)
+
+    def _last_of(self, node: Node) -> str | None:
+        """The last name of the member that an expression refers to."""
+        kind = node.type
+        if kind == "member_expression":
+            return self._index.tail(node).decode("utf-8", "replace")
+        if kind == "identifier":
+            binding = self._scopes.binding(node)
+            if binding is None:
+                return self._scopes.name(node).decode("utf-8", "replace")
+            if len(binding.definitions) != 1:
+                return None
+            _how, source, steps, _function, _default = binding.definitions[0]
+            if steps:
+                return steps[-1] if isinstance(steps[-1], str) else None
+            return None if source is None or source.type == "identifier" else self._last_of(source)
+        if kind == "call_expression":
+            callee = node.named_child(0)
+            if callee.type != "member_expression" or self._index.tail(callee) != b"bind":
+                return None
+            return self._last_of(callee.named_child(0))
+        return self._constants.property_name(node) if kind == "subscript_expression" else None
+
+    def _find_kept(self) -> None:
+        """The members that are kept under a property (``window._fetch = window.fetch``)."""
+        for _node, left, kind, right, _compound in self._index.assignments:
+            if kind == "member_expression" and right is not None and right.type in _REFERENCES:
+                self._keep(self._index.tail(left), right)
+        for _key, value, kind, name in self._index.pairs:
+            if name is not None and kind in _REFERENCES:
+                self._keep(name, value)
+
+    def _keep(self, name: bytes, value: Node) -> None:
+        last = self._last_of(value)
+        if last:
+            self._kept.setdefault(last, []).append((name, value))
+
     def _kept_under(self, hook: Hook) -> re.Pattern[bytes] | None:
-        """Calls of the properties under which the original is kept (``window._fetch = window.fetch``)."""
+        """Calls of the properties under which the original is kept."""
         properties = {
             name
-            for name, value in self._kept.get(hook.path.segments[-1].encode("utf-8", "replace"), ())
-            if self._names.path(value) == hook.path
+            for name, value in self._kept.get(hook.path.segments[-1], ())
+            if hook.path.known and self._names.path(value) == hook.path
         }
         if not properties:
             return None
         names = b"|".join(re.escape(name) for name in sorted(properties))
         return re.compile(rb"\.(?:%s)(?:%s)" % (names, _CALLED.pattern))
 
-    def _find_kept(self) -> dict[bytes, list[tuple[bytes, Node]]]:
-        """Members that are kept under a property, by their last segment."""
-        kept: dict[bytes, list[tuple[bytes, Node]]] = {}
-        index = self._index
-        for _node, left, kind, right, _compound in index.assignments:
-            if kind == "member_expression" and right is not None:
-                self._keep(kept, index.tail(left), right)
-        for pair in index.of("pair"):
-            key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
-            if key is not None and value is not None and key.type == "property_identifier":
-                self._keep(kept, index.text[key.start_byte : key.end_byte], value)
-        return kept
-
-    def _keep(self, kept: dict[bytes, list[tuple[bytes, Node]]], name: bytes, value: Node) -> None:
-        if value.type == "member_expression":
-            kept.setdefault(self._index.tail(value), []).append((name, value))
-        elif value.type == "identifier":
-            last = self._names.path(value).segments[-1:]
-            if last:
-                kept.setdefault(last[0].encode("utf-8", "replace"), []).append((name, value))
-
-    def _is_original(self, binding: Binding, hook: Hook) -> bool:
-        path = self._names.of_binding(binding)
-        if path.known:
-            return path == hook.path
-        if hook.path.known or hook.target is None or len(binding.definitions) != 1:
-            return False
-        how, node, steps, _function, _default = binding.definitions[0]
-        if how is not How.VALUE or node is None:
-            return False
-        spelled = self._spelled(node)
-        if steps:
-            spelled += b"".join(b"." + step.encode() for step in steps if isinstance(step, str))
-        elif node.type == "call_expression" and b".bind(" in spelled:
-            spelled = spelled.partition(b".bind(")[0]
-        return spelled == self._spelled(hook.target)
-
-    def _spelled(self, node: Node) -> bytes:
+    def _spell(self, node: Node) -> bytes:
         return b"".join(self._scopes.text[node.start_byte : node.end_byte].split())
 
     def _is_called(self, binding: Binding, span: FunctionSpan) -> bool:
@@ -194,16 +234,17 @@ class Recipients:
     def _copies(self) -> Iterator[Shape]:
         """``{...transaction, to: other}`` and ``Object.assign({}, transaction, {to: other})``."""
         text = self._index.text
-        keys = [pair for pair in self._index.of("pair") if _RECIPIENT_KEY.match(text, pair.start_byte)]
+        keys = [
+            (key, value)
+            for key, value, kind, _name in self._index.pairs
+            if kind not in _NO_ADDRESS and _RECIPIENT_KEY.match(text, key.start_byte)
+        ]
         keys += [
-            node
+            (node, node)
             for node in self._index.of("shorthand")
             if text[node.start_byte : node.end_byte].decode("utf-8", "replace") in _RECIPIENTS
         ]
-        for key in keys:
-            value = key.child_by_field_name("value")
-            if value is not None and value.type in _NO_ADDRESS:
-                continue
+        for key, _value in keys:
             way = way_to(self._index.root, key.start_byte, key.end_byte)
             holders = [position for position, node in enumerate(way) if node.type == "object"]
             if not holders:
@@ -226,11 +267,10 @@ class Recipients:
 
     def _definitions(self) -> Iterator[Shape]:
         """``Reflect.set(transaction, "to", other)`` and ``Object.defineProperty``."""
-        for call, callee, kind in self._index.calls:
-            if kind == "member_expression" and self._index.tail(callee) in {b"set", b"defineProperty"}:
-                given = arguments(call)
-                if len(given) > 2 and self._constants.text(given[1]) in _RECIPIENTS and self._given(given[0]):
-                    yield Shape(REWRITES_RECIPIENT, call.start_byte, call.end_byte)
+        for call, _callee, _kind in self._index.calls_of((b"set", b"defineProperty")):
+            given = arguments(call)
+            if len(given) > 2 and self._constants.text(given[1]) in _RECIPIENTS and self._given(given[0]):
+                yield Shape(REWRITES_RECIPIENT, call.start_byte, call.end_byte)
 
     def _given(self, node: Node | None) -> bool:
         """Whether an expression is, or is taken from, a parameter of a function around it."""

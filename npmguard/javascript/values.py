@@ -48,11 +48,11 @@ class TooLarge(Exception):  # noqa: N818 - not an error: the folder turns it int
 
 
 _ESCAPE = re.compile(
-    rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|([0-3]?[0-7]{1,2})"
-    rb"|(\r\n|\xe2\x80[\xa8\xa9]|[\s\S])?)"
+    r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|([0-3]?[0-7]{1,2})|(\r\n|[\s\S])?)"
 )
-_SIMPLE = {b"n": "\n", b"t": "\t", b"r": "\r", b"b": "\b", b"f": "\f", b"v": "\v"}
-_NOTHING = frozenset({b"\n", b"\r", b"\r\n", b"\xe2\x80\xa8", b"\xe2\x80\xa9"})
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"} | dict.fromkeys(
+    ("\n", "\r", "\r\n", "\u2028", "\u2029"), ""
+)
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -81,24 +81,16 @@ def unescape_literal(raw: bytes) -> str:
     """What the inside of a string or template literal stands for."""
     if b"\\" not in raw:
         return as_units(raw.decode("utf-8", "replace"))
-    parts: list[str] = []
-    position = 0
-    for match in _ESCAPE.finditer(raw):
-        parts.append(as_units(raw[position : match.start()].decode("utf-8", "replace")))
-        position = match.end()
-        two, four, braced, octal, other = match.groups()
-        digits = two or four or braced
-        if digits:
-            parts.append(code_point(int(digits, 16)))
-        elif octal:
-            parts.append(chr(int(octal, 8)))
-        elif other and other not in _NOTHING:
-            if other[0] < 0x80:
-                parts.append(_SIMPLE.get(other) or other.decode("ascii"))
-            else:
-                position -= 1  # the first byte of a longer character stands for itself
-    parts.append(as_units(raw[position:].decode("utf-8", "replace")))
-    return "".join(parts)
+    return _ESCAPE.sub(_unescaped, as_units(raw.decode("utf-8", "replace")))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits = match[1] or match[2] or match[3]
+    if digits:
+        return code_point(int(digits, 16))
+    if match[4]:
+        return chr(int(match[4], 8))
+    return _SIMPLE.get(match[5] or "", match[5] or "")
 
 
 def number(literal: str) -> float:
