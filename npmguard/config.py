@@ -92,6 +92,13 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
     accept: tuple[Overruled, ...] = ()
 
 
+class Cooldown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """How old a release has to be; ``--min-age``. Exceptions are package names with ``*`` and ``?``."""
+
+    min_age: Annotated[str, msgspec.Meta(pattern=r"^\s*(?:0|[0-9]{1,4}\s*[mhdwMHDW])\s*$")] = "0"
+    except_: tuple[str, ...] = msgspec.field(default=(), name="except")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
 
@@ -103,6 +110,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     limits: Limits = Limits()
     cache: Cache = Cache()
     feed: Feed = Feed()
+    cooldown: Cooldown = Cooldown()
 
 
 def load_config(directory: Path, explicit: Path | None = None) -> Config:
