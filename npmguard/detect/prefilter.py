@@ -239,8 +239,8 @@ class _Trees:
         needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
         if not tight:
             self.words.update(needed)
-        if tight:
-            needed.extend(self._atoms.pattern(pattern) for pattern in _in_use(clause, name))
+        if tight and (patterns := _in_use(clause, name)):
+            needed.append(self._atoms.any_of(patterns))
         return _all_of(needed)
 
     def _evidence(self, clause: Clause) -> str:
@@ -300,19 +300,19 @@ _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
 _DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{1,80},\s*"
 
 
-def _in_use(clause: Clause, name: str) -> Iterator[str]:
-    """The pattern of a name where it is written or called, as it is spelled in the clear."""
+def _in_use(clause: Clause, name: str) -> list[str]:
+    """The patterns of a name where it is written or called, as it is spelled in the clear."""
     segments = [part for part in name.split(".") if part not in ("*", "?", "this")]
-    if clause.kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or segments in ([], ["[]"]):
-        return
+    if clause.kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or set(segments) <= {"[]"}:
+        return []
     spelled = [r"[\w$]+" if "*" in part or part == "[]" else re.escape(part) for part in segments]
     member = (r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else "") + _DOT.join(spelled)
     if clause.kind is ClauseKind.WRITE:
-        yield rf"/{member}[\"'`]?\s*\]?\s*=[^=>]|{_DEFINE}[\"'`]{spelled[-1]}[\"'`]\s*,/"
-        return
+        assigned = rf"/{member}[\"'`]?\s*\]?\s*=[^=>]/"
+        return [assigned] if segments[-1] == "[]" else [assigned, rf"/{_DEFINE}[\"'`]{spelled[-1]}[\"'`]\s*,/"]
     first = next((test.text.equals for test in clause.args if test.at == 0), frozenset())
     argument = rf"\s*[\"'`]({'|'.join(map(_escaped, sorted(first)))})[\"'`]" if first else ""
-    yield rf"/{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\({argument}/"
+    return [rf"/{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\({argument}/"]
 
 
 def _escaped(text: str) -> str:
