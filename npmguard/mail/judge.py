@@ -419,7 +419,8 @@ def _by_structure(
         )
     if claims.disguised and "display name" in identity and leads.away:
         judgement.raise_to(
-            MailVerdict.PHISHING, f"its sender spells {title} in letters that only look like it, and leads elsewhere"
+            MailVerdict.PHISHING,
+            f"its sender spells {title} in letters that only look like it, and leads elsewhere",
         )
     if claims.staff and (view.hand_over or (leads.away and view.secret)):
         judgement.claimed = True
@@ -446,12 +447,12 @@ def _by_structure(
         )
     report = bool(view.phrases["context"])
     made_up = {"logo", "account", "name in the display name", "local part"} & set(weak)
-    if made_up and len(weak) >= 2 and leads.away and apart and not view.personal and not report:
-        if "logo" in made_up or {"account", "name in the display name"} <= made_up:
-            judgement.raise_to(
-                MailVerdict.SUSPICIOUS,
-                f"it is made up as {title}, comes from {senders_of(view)} and leads elsewhere",
-            )
+    made_up_as = "logo" in made_up or ({"account", "name in the display name"} <= made_up and not view.personal)
+    if made_up_as and len(weak) >= 2 and leads.away and apart and not report:
+        judgement.raise_to(
+            MailVerdict.SUSPICIOUS,
+            f"it is made up as {title}, comes from {senders_of(view)} and leads elsewhere",
+        )
 
 
 def _internal(view: View, leads: Leads) -> bool:

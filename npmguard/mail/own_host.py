@@ -83,5 +83,7 @@ def _written_by_the_software(view: View, brand: Brand, place: str) -> bool:
     prefix = _SOFTWARE.get(brand.id)
     if prefix is None or not any(header.name.startswith(prefix) for header in view.message.headers):
         return False
-    answers = {registered_domain(address.domain) for address in view.message.addresses("reply-to") if address.domain}
+    answers = {
+        registered_domain(address.domain) for address in view.message.addresses("reply-to") if address.domain
+    }
     return answers <= {place}
