@@ -7,7 +7,7 @@ from typing import Final
 
 _HOSTS: Final = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
 _SHORTHAND = re.compile(r"(?:(github|gitlab|bitbucket):)?([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)")
-_SCP = re.compile(r"(?:[\w.-]{1,64}@)?([A-Za-z0-9.-]{1,253}):(?!/)(.+)")
+_SCP = re.compile(r"(?:[\w.-]{1,64}@)?([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}):(?!/)(.+)")
 _URL = re.compile(r"(?:git\+)?(?:https?|ssh|git)://(?:[^@/]{0,256}@)?([A-Za-z0-9.-]{1,253})(?::\d{1,5})?/(.+)")
 _MAX_LENGTH = 2048
 
@@ -36,7 +36,7 @@ def repository_key(address: str) -> str | None:
         parts = parts[:2]
     elif "-" in parts:
         parts = parts[: parts.index("-")]  # GitLab's own pages are behind /-/
-    if len(parts) < 2:
+    if len(parts) < 2 or not {".", ".."}.isdisjoint(parts):
         return None
     parts[-1] = parts[-1].removesuffix(".git")
     return "/".join((host, *parts)) if parts[-1] else None

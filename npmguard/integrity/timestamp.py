@@ -18,14 +18,17 @@ def verify_timestamp(response: bytes, signature: bytes, root: TrustRoot) -> date
         Forged: the response is damaged, about something else, or not by the authority that it names.
         Unjudged: it names no authority that is known here.
     """
-    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415 - most bundles have no time stamps
+    from cryptography.x509 import (  # noqa: PLC0415 - most bundles have no time stamps
+        InvalidVersion,
+        load_der_x509_certificate,
+    )
     from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response  # noqa: PLC0415
 
     try:
         decoded = decode_timestamp_response(response)
         when = decoded.tst_info.gen_time
         signers = {(item.issuer, item.serial_number) for item in decoded.signed_data.signer_infos}
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise Forged("a time stamp is damaged") from None
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     for authority in root.timestamp_authorities:
@@ -40,7 +43,7 @@ def verify_timestamp(response: bytes, signature: bytes, root: TrustRoot) -> date
         try:
             # decoded anew, since the verifier takes the signer out of what it is given
             verifier.verify_message(decode_timestamp_response(response), signature)
-        except (VerificationError, ValueError):
+        except (VerificationError, InvalidVersion, ValueError, TypeError, KeyError):
             raise Forged(
                 "a time stamp does not hold for the signature by the authority that it names"
             ) from None

@@ -96,8 +96,8 @@ def parse_trust_root(document: bytes) -> TrustRoot:
     try:
         root = _DECODER.decode(document)
         return TrustRoot(
-            logs={b64decode(log.log_id.key_id): _log(log) for log in root.tlogs},
-            certificate_logs={b64decode(log.log_id.key_id): _log(log) for log in root.ctlogs},
+            logs={_bytes(log.log_id.key_id): _log(log) for log in root.tlogs},
+            certificate_logs={_bytes(log.log_id.key_id): _log(log) for log in root.ctlogs},
             authorities=tuple(map(_authority, root.certificate_authorities)),
             timestamp_authorities=tuple(map(_authority, root.timestamp_authorities)),
             digest=hashlib.sha256(document).hexdigest(),
@@ -170,12 +170,16 @@ def _shipped() -> bytes:
 
 
 def _log(log: _Log) -> LogKey:
-    return LogKey(log.base_url, b64decode(log.public_key.raw_bytes), _period(log.public_key.valid_for))
+    return LogKey(log.base_url, _bytes(log.public_key.raw_bytes), _period(log.public_key.valid_for))
 
 
 def _authority(authority: _Authority) -> Authority:
-    certificates = tuple(b64decode(item.raw_bytes) for item in authority.cert_chain.certificates)
+    certificates = tuple(_bytes(item.raw_bytes) for item in authority.cert_chain.certificates)
     return Authority(certificates, _period(authority.valid_for))
+
+
+def _bytes(text: str) -> bytes:
+    return b64decode(text, validate=True)
 
 
 def _period(period: _Period) -> Period:
