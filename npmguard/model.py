@@ -575,10 +575,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """The nearest clean version, or (``version`` None) what stands in its way, told in ``reason``."""
+    """The nearest clean version, or (``version`` None) what stands in its way, told in ``reason``.
+
+    ``outside`` is then the nearest clean version that not every dependent's range accepts, where one is known.
+    """
 
     version: str | None
     reason: str
+    outside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class _Search:
             if clean:
                 return Fix(candidate.text, self._praise(candidate))
             unknown += clean is None
-        return Fix(None, self._obstacle(candidates, asked, unknown, is_clean))
+        return self._obstacle(candidates, asked, unknown, is_clean)
 
     def _candidates(self, current: _Version) -> list[_Version]:
         """Every other published version, nearest first."""
@@ -146,14 +146,14 @@ class _Search:
         asked: set[str],
         unknown: int,
         is_clean: Callable[[str], bool | None],
-    ) -> str:
+    ) -> Fix:
         parts = [self._why_none_inside(candidates, asked, unknown)]
         for candidate, against in islice(self._outside(candidates), MAX_ASKED_OUTSIDE):
             if is_clean(candidate.text):
                 told = f"{candidate.text} is clean, but {_asks(against)}"
                 parts.append(f"{told}: change that range, or override the version")
-                break
-        return "; ".join(parts)
+                return Fix(None, "; ".join(parts), outside=candidate.text)
+        return Fix(None, "; ".join(parts))
 
     def _why_none_inside(self, candidates: Sequence[_Version], asked: set[str], unknown: int) -> str:
         if asked:
