@@ -94,7 +94,8 @@ def overrides_block(
     """The ``overrides`` block for package.json that leads away from every flagged version, as JSON.
 
     Ours stand before the *existing* ones, since npm takes the first that fits, and the higher version of a
-    package before the lower. *direct* as for :func:`way_out`. Ends in a line break; ``{"overrides": {}}`` where there is nothing to override.
+    package before the lower. *direct* as for :func:`way_out`.
+    Ends in a line break; ``{"overrides": {}}`` where there is nothing to override.
     """
     found: list[tuple[str, tuple[int, ...], str, str]] = []
     for package in report.packages:

@@ -113,8 +113,8 @@ def test_without_any_clean_version_nothing_is_told_to_type() -> None:
 
 
 HOSTILE = [
-    "-g", "--registry=https://c2.example", "a b", "a;id", "$(id)", "`id`", "a\nb", "a|b", "../x", "~x",
-    "@s/-g/../x", "a'b", 'a"b', "\u202ea", "\u0430", "@a b/c", "", "a" * 215, "%PATH%", "a^b", "!!", ".", "@s/.x",
+    "-g", "--registry=https://c2.example", "a b", "a;id", "$(id)", "`id`", "a\nb", "a|b", "../x", "~x", "@s/.x",
+    "@s/-g/../x", "a'b", 'a"b', "\u202ea", "\u0430", "@a b/c", "", "a" * 215, "%PATH%", "a^b", "!!", ".",
 ]  # fmt: skip
 
 
