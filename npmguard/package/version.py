@@ -39,4 +39,4 @@ def clean_version(text: str) -> str:
 
 
 def _identifier(part: str) -> str:
-    return str(int(part)) if part.isdigit() else part
+    return str(int(part)) if part.isdigit() and int(part) < _MAX_NUMBER else part
