@@ -58,8 +58,8 @@ class Claims:
     ``identity`` are the places of the sender that claim it (``display name``, ``local part``,
     ``sender domain``, ``address in the display name``). ``voice`` is the line that signs as the brand. ``weak``
     are places that others use as well (``logo``, ``subject``, ``account``). ``disguised`` is a spelling of the
-    brand in letters of other scripts or with invisible ones. ``staff`` is where the writer says to be one of the
-    brand's people.
+    brand in letters of other scripts or with invisible ones. ``staff`` is where the writer says to be one of
+    the brand's people.
     """
 
     identity: tuple[str, ...]

@@ -102,7 +102,9 @@ HeloOption = Annotated[str | None, typer.Option("--helo", help="What that server
 MailFromOption = Annotated[str | None, typer.Option("--mail-from", help="The envelope's sender.")]
 IndicatorsOption = Annotated[
     list[Path] | None,
-    typer.Option("--indicators", help="Domains of known campaigns: plain, CSV, STIX 2.1, MISP."),
+    typer.Option(
+        "--indicators", help="Mailboxes, URLs and domains of known campaigns: plain, CSV, STIX 2.1, MISP."
+    ),
 ]
 WriteIndicatorsOption = Annotated[
     Path | None, typer.Option("--write-indicators", help="Write found lookalike domains to this file.")

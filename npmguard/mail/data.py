@@ -5,7 +5,7 @@ They end in ``.yaml`` so that the loader of detection rules (``.yml``) does not 
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -41,7 +41,7 @@ class BrandDomain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str
     mail: bool
     source: str
-    checked: date
+    checked: dt.date
 
 
 class RelatedDomain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,10 +74,10 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One phishing campaign against publishers; ``date`` is the day of the report in ``sources``."""
 
     id: str
-    date: date
+    date: dt.date
     title: str
     sources: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    checked: date
+    checked: dt.date
     domains: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()

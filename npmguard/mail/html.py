@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 NODE_CAP = 100_000
 DEPTH_CAP = 500
 NESTING_TAG_CAP = 15_000
+ATTRIBUTE_CAP = 300  # of one element: a parser compares each with all before it
+_ATTRIBUTES_CAP = 200_000
 _TEXT_CAP = 4 * 1024 * 1024
 _STYLE_CAP = 256 * 1024
 
@@ -56,6 +58,11 @@ _INLINE = frozenset(
     ]
 )
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG_OPEN = re.compile(r"<[a-zA-Z][^\s/>]*")
+_TAG_END = re.compile(r"[\s/]*+>")
+_ATTRIBUTE = re.compile(
+    r"""[\s/]*+=?[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>"'][^\s>]*+)?)?|[\s/]*+=(?!>)"""
+)
 _NEVER_DEEP = frozenset(
     [
         "area",
@@ -147,10 +154,11 @@ def read_html(text: str) -> Page:
     if text.count("<") > NODE_CAP:
         text = text[: _nth(text, "<", NODE_CAP)]
         cut = True
-    deep = _too_deep(text)
-    if deep >= 0:
-        text = text[:deep]
-        cut = True
+    for limit in (_too_deep, _too_many_attributes):
+        end = limit(text)
+        if end >= 0:
+            text = text[:end]
+            cut = True
     parser = LexborHTMLParser(text.replace("\x00", ""))
     root = parser.root
     if root is None:
@@ -192,6 +200,28 @@ def _too_deep(text: str) -> int:
         opened += not match[1]
         if depth > DEPTH_CAP or opened > NESTING_TAG_CAP:
             return match.start()
+    return -1
+
+
+def _too_many_attributes(text: str) -> int:
+    """Where an element begins that has more than :data:`ATTRIBUTE_CAP` attributes, or -1.
+
+    Read as https://html.spec.whatwg.org/multipage/parsing.html#before-attribute-name-state does.
+    """
+    total = 0
+    tag = _TAG_OPEN.search(text)
+    while tag is not None:
+        at, count = tag.end(), 0
+        while _TAG_END.match(text, at) is None:
+            attribute = _ATTRIBUTE.match(text, at)
+            if attribute is None:
+                break
+            at = attribute.end()
+            count += 1
+            total += 1
+            if count > ATTRIBUTE_CAP or total > _ATTRIBUTES_CAP:
+                return tag.start()
+        tag = _TAG_OPEN.search(text, at)
     return -1
 
 

@@ -433,13 +433,13 @@ def _by_structure(
             MailVerdict.SUSPICIOUS, f"its writer claims to be with {title} and writes from {senders_of(view)}"
         )
     apart = not (view.names_itself or view.listed or _internal(view, leads))
-    if "display name" in identity and leads.away and not leads.brand and apart:
-        # nobody runs a registry of that name under another domain; a code host, companies do
-        if not brand.self_hosted or names_hosted_service(view, brand):
-            judgement.raise_to(
-                MailVerdict.PHISHING,
-                f"its sender calls itself {title}, sends from {senders_of(view)} and leads only elsewhere",
-            )
+    # nobody runs a registry of that name under another domain; a code host, companies do
+    alone = not brand.self_hosted or names_hosted_service(view, brand)
+    if "display name" in identity and leads.away and not leads.brand and apart and alone:
+        judgement.raise_to(
+            MailVerdict.PHISHING,
+            f"its sender calls itself {title}, sends from {senders_of(view)} and leads only elsewhere",
+        )
     if identity and view.content.archives:
         judgement.raise_to(
             MailVerdict.SUSPICIOUS,

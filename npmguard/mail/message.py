@@ -28,6 +28,7 @@ _PARAMETER = re.compile(
 _NOT_BASE64 = bytes(
     byte for byte in range(256) if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/="
 )
+_BASE64_RUN = re.compile(rb"[^=]+")
 _CHARSETS = re.compile(
     r"utf[-_]?(7|8|8[-_]sig|16|16[-_][bl]e|32|32[-_][bl]e)|ascii|iso8859[-_]\d+|cp\d+|gb2312|gbk|gb18030|big5"
     r"|big5hkscs|shift_jis\w*|euc_\w+|iso2022_\w+|koi8[-_]\w|hz|johab|mac[-_]\w+|tis[-_]620|ptcp154|kz1048"
@@ -199,7 +200,10 @@ def _base64(content: bytes) -> bytes:
     clean = content.translate(None, _NOT_BASE64)
     if b"=" not in clean.rstrip(b"="):
         return _base64_run(clean.rstrip(b"="))
-    return b"".join(_base64_run(run) for run in clean.split(b"=") if run)
+    whole = bytearray()
+    for run in _BASE64_RUN.finditer(clean):  # one at a time: there may be a million of them
+        whole += _base64_run(run[0])
+    return bytes(whole)
 
 
 def _base64_run(clean: bytes) -> bytes:

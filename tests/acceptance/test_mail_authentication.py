@@ -15,7 +15,7 @@ from pathlib import Path
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 
 from npmguard.config import Cache, Config
@@ -37,6 +37,8 @@ PUBLIC = base64.b64encode(
     KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 ).decode()
 KEY_RECORD = f"v=DKIM1; k=rsa; p={PUBLIC}"
+ED25519 = ed25519.Ed25519PrivateKey.generate()
+ED25519_RECORD = f"v=DKIM1; k=ed25519; p={base64.b64encode(ED25519.public_key().public_bytes_raw()).decode()}"
 
 
 class Answers(socketserver.BaseRequestHandler):
@@ -67,6 +69,7 @@ ZONE = {
     "_dmarc.npmjs.help": "v=DMARC1; p=reject; adkim=s",
     "npmjs.com": "v=spf1 ip4:192.0.2.99 -all",
     "s1._domainkey.npmjs.com": KEY_RECORD,
+    "e1._domainkey.npmjs.com": ED25519_RECORD,
     "_dmarc.npmjs.com": "v=DMARC1; p=reject",
     "s1._domainkey.relay.example": KEY_RECORD,
     "loop.example": "v=spf1 include:loop.example -all",
@@ -150,6 +153,27 @@ def test_a_signature_that_covers_a_part_of_the_body_is_no_pass(dns: str) -> None
     )
     report = judge_message(raw + b"Verify: https://evil.example\n", online(dns))
     assert report.authentication.dkim.outcome is AuthOutcome.NEUTRAL
+
+
+def signed_by_ed25519(raw: bytes, domain: str) -> bytes:
+    header = dkim.sign(
+        raw,
+        b"e1",
+        domain.encode(),
+        base64.b64encode(ED25519.private_bytes_raw()),
+        include_headers=[b"from", b"subject"],
+        signature_algorithm=b"ed25519-sha256",
+    )
+    return bytes(header).replace(b"\r\n", b"\n") + raw
+
+
+def test_an_ed25519_signature_is_verified_and_a_changed_body_breaks_it(dns: str) -> None:
+    raw = b"From: npm <support@npmjs.com>\nSubject: Published\n\nSee https://www.npmjs.com/package/x\n"
+    whole = signed_by_ed25519(raw, "npmjs.com")
+    check = judge_message(whole, online(dns)).authentication.dkim
+    assert (check.outcome, check.domain, check.aligned) == (AuthOutcome.PASS, "npmjs.com", True)
+    changed = whole.replace(b"package/x", b"package/y")
+    assert judge_message(changed, online(dns)).authentication.dkim.outcome is AuthOutcome.FAIL
 
 
 def test_an_arc_chain_is_verified(dns: str) -> None:

@@ -193,3 +193,74 @@ def test_users_of_a_code_host_may_write_about_signing_in() -> None:
 def test_the_same_bytes_get_the_same_report() -> None:
     raw = b"From: npm <a@npmjs.help>\nSubject: x\n\nVerify https://npmjs.help https://github.com.evil.example"
     assert judge_message(raw) == judge_message(raw)
+
+
+def test_a_code_host_of_strangers_is_suspicious_and_its_notifications_are_left_alone() -> None:
+    body = "You were added to the project tools. https://forge.partner.example/tools"
+    assert judged(body, "GitLab <git@forge.partner.example>").verdict is SUSPICIOUS
+    noted = "X-GitLab-Project-Path: tools\nReply-To: <reply@forge.partner.example>\n"
+    assert judged(body, "GitLab <git@forge.partner.example>", more=noted).verdict is UNRELATED
+    own = MailOptions(own_domains=frozenset({"partner.example"}))
+    assert judged(body, "GitLab <git@forge.partner.example>", options=own).verdict is UNRELATED
+
+
+def test_the_softwares_headers_excuse_no_request_for_a_secret_and_no_answers_elsewhere() -> None:
+    body = "Sign in to confirm your account: https://forge.partner.example/in"
+    noted = "X-GitLab-Project-Path: tools\n"
+    assert judged(body, "GitLab <git@forge.partner.example>", more=noted).verdict is SUSPICIOUS
+    away = noted + "Reply-To: <x@other.example>\n"
+    assert judged(body, "GitLab <git@forge.partner.example>", more=away).verdict is PHISHING
+
+
+def test_a_stranger_who_speaks_of_the_hosted_service_is_no_installation_of_it() -> None:
+    body = "You receive this because of your account on GitLab.com. Open: https://forge.partner.example/tools"
+    assert judged(body, "GitLab <git@forge.partner.example>").verdict is PHISHING
+
+
+def test_a_quiet_message_in_a_registrys_name_from_elsewhere_is_phishing() -> None:
+    assert judged("One item waits: https://relay.example/q", "npm <post@relay.example>").verdict is PHISHING
+
+
+def test_a_claim_from_a_domain_that_resembles_the_brands_is_phishing_whatever_the_words() -> None:
+    assert judged("Monthly notes: https://nugget.example/n", "NuGet <a@nugget.example>").verdict is PHISHING
+
+
+def test_a_name_in_letters_of_another_script_is_phishing_and_full_width_is_not_one() -> None:
+    assert judged("Look: https://cloud.example/x", "Вitbucket <a@cloud.example>").verdict is PHISHING  # noqa: RUF001 - the look-alike is the subject
+
+
+def test_who_claims_to_be_staff_and_wants_a_code_is_phishing() -> None:
+    body = "I am with the npm security team. Please reply with the six digits that your authenticator shows."
+    assert judged(body, "Sam Lee <sam@post.example>").verdict is PHISHING
+    assert judged("I work at npm, nice to meet you.", "Sam Lee <sam@post.example>").verdict is UNRELATED
+
+
+def test_an_archive_is_said_where_a_brand_is_claimed_and_nowhere_else() -> None:
+    body = (
+        "--b\nContent-Type: text/plain\n\nSee the receipt.\n"
+        '--b\nContent-Type: application/zip; name="receipt.zip"\n\nPK\n--b--'
+    )
+    kind = "Content-Type: multipart/mixed; boundary=b\n"
+
+    def bring(sender: str) -> MailReport:
+        return judge_message(f"From: {sender}\nSubject: x\n{kind}\n{body}\n".encode())
+
+    claimed = bring("npm Billing <billing@relay.example>")
+    assert claimed.verdict is SUSPICIOUS
+    assert any("receipt.zip" in problem for problem in claimed.incomplete)
+    assert bring("Shop <a@shop.example>").incomplete == ()
+
+
+def test_text_in_pgp_is_not_read_and_said() -> None:
+    report = judged("-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----", "Sam <sam@post.example>")
+    assert any("PGP" in problem for problem in report.incomplete)
+    signed = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nHello"
+    assert judged(signed, "Sam <sam@post.example>").incomplete == ()
+
+
+def test_an_age_that_nobody_tells_leaves_the_judgement_incomplete() -> None:
+    options = MailOptions(age=lambda domain: DomainAge(domain, None, "rdap.example gives no answer"))
+    report = judged("Sign in: https://relay.example/x", "npm <a@relay.example>", options=options)
+    assert report.verdict is PHISHING
+    assert any("relay.example" in problem and "no answer" in problem for problem in report.incomplete)
+    assert judged("Hi: https://shop.example/x", "Shop <a@shop.example>", options=options).incomplete == ()
