@@ -215,11 +215,12 @@ def _feed(config: Config, now: datetime) -> Check:
     name = "feed of known malware"
     status = FeedIndex(config.cache.path).status(now)
     if status.problem is not None:
-        online = config.feed.online
+        open_question = config.feed.required and not config.feed.online
+        instead = "scans ask the API" if config.feed.online else "scans know past campaigns only"
         return Check(
             name,
-            State.WARN if online else State.FAIL,
-            status.problem + ("; scans ask the API" if online else ""),
+            State.FAIL if open_question else State.WARN,
+            f"{status.problem.removesuffix('; run npmguard feed update')}; {instead}",
             "run npmguard feed update",
         )
     detail = (

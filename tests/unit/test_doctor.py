@@ -177,11 +177,20 @@ def test_databases_are_sound_or_damaged_and_stay_as_they_are(server: RegistrySer
     assert {it.name: it.read_bytes() for it in tmp_path.iterdir()} == before
 
 
-def test_a_feed_that_was_never_fetched(server: RegistryServer, tmp_path: Path) -> None:
-    online = look(NpmConfig(registry=server.url), tmp_path, feed=Feed(online=True))["feed of known malware"]
-    assert (online.state, online.advice) == (State.WARN, "run npmguard feed update")
-    offline = look(NpmConfig(registry=server.url), tmp_path, feed=Feed(online=False))["feed of known malware"]
-    assert offline.state is State.FAIL
+@pytest.mark.parametrize(
+    ("feed", "state", "told"),
+    [
+        (Feed(online=True, required=True), State.WARN, "scans ask the API"),
+        (Feed(online=False, required=False), State.WARN, "past campaigns only"),
+        (Feed(online=False, required=True), State.FAIL, "past campaigns only"),
+    ],
+)
+def test_a_feed_that_was_never_fetched(
+    server: RegistryServer, tmp_path: Path, feed: Feed, state: State, told: str
+) -> None:
+    found = look(NpmConfig(registry=server.url), tmp_path, feed=feed)["feed of known malware"]
+    assert (found.state, found.advice) == (state, "run npmguard feed update")
+    assert told in found.detail
 
 
 # --- this machine ---
