@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -16,7 +17,7 @@ import typer
 
 from npmguard import __version__
 from npmguard.config import Config, FailOn, Limits, load_config
-from npmguard.errors import ConfigError, NpmguardError, PackageError, RegistryError
+from npmguard.errors import ConfigError, FeedError, NpmguardError, PackageError, RegistryError
 from npmguard.mail.command import register as register_mail
 from npmguard.outcome import FLAGGED, INCOMPLETE, INTERRUPTED, OK, USAGE, exit_code
 from npmguard.report.escape import terminal as escape_terminal
@@ -38,7 +39,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 rules_app = typer.Typer(help="Look at the detection rules, and test them.", no_args_is_help=True)
+feed_app = typer.Typer(help="Keep an index of known malware, for scans to use offline.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
+app.add_typer(feed_app, name="feed")
 
 
 class Format(StrEnum):
@@ -195,6 +198,35 @@ def rules_docs(*, output: OutputOption = None, config: ConfigOption = None) -> i
     return OK
 
 
+@feed_app.command("update")
+def feed_update(*, config: ConfigOption = None) -> int:
+    """Download what changed in the feed; a broken download leaves the index as it was."""
+    from npmguard.intel.command import render_update
+    from npmguard.intel.feed import FeedIndex
+    from npmguard.intel.feed_update import update_feed
+    from npmguard.registry.npmrc import load_npm_config
+    from npmguard.registry.web import HttpWeb
+
+    settings, now = load_config(Path(), config), datetime.now(UTC)
+    folder = settings.cache.path
+    with HttpWeb(load_npm_config(Path(), os.environ), settings.network, (settings.feed.url,)) as web:
+        done = update_feed(folder, settings.feed.url, web, settings.limits, now)
+    _emit(render_update(done, FeedIndex(folder).status(now)).encode(), None)
+    return OK
+
+
+@feed_app.command("status")
+def feed_status(*, config: ConfigOption = None) -> int:
+    """Say how many records the index holds and how old it is; exit 3 where a scan would not rely on it."""
+    from npmguard.intel.command import render_status
+    from npmguard.intel.feed import FeedIndex
+
+    settings = load_config(Path(), config)
+    found = FeedIndex(settings.cache.path).status(datetime.now(UTC))
+    _emit(render_status(found, settings.feed.max_age).encode(), None)
+    return OK if found.is_fresh(settings.feed.max_age) else INCOMPLETE
+
+
 @app.callback()
 def root(
     *,
@@ -241,7 +273,7 @@ def run(arguments: list[str]) -> int:
         else:
             _say(f"{message} Try npmguard --help, or --help after a command.")
         return USAGE
-    except (RegistryError, PackageError) as error:
+    except (FeedError, RegistryError, PackageError) as error:
         _say(str(error))
         return INCOMPLETE
     except NpmguardError as error:

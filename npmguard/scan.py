@@ -7,8 +7,9 @@ call of another module's public function with one value.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha512
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from npmguard import __version__
 from npmguard.audit import integrity as integrity_audit
-from npmguard.audit import lock_entry
+from npmguard.audit import known_malware, lock_entry
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.detect.verdict import verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
+from npmguard.intel.feed import FeedIndex
+from npmguard.intel.gather import gather
+from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
     Baseline,
     Comparison,
@@ -45,11 +49,12 @@ from npmguard.package.baseline import choose_baseline
 from npmguard.package.diff import diff_manifests
 from npmguard.package.directory import pack_directory
 from npmguard.registry.client import RegistryClient
+from npmguard.registry.web import HttpWeb
 from npmguard.results import ResultsCache
 from npmguard.target import parse_spec, pick_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from npmguard.config import Config, Limits
@@ -108,11 +113,15 @@ class Scanner:
         self, config: Config, npm: NpmConfig, *, offline: bool = False, prefilter: bool = True
     ) -> None:
         self._config = config
+        self._npm = npm
+        self._offline = offline
         self._prefilter = prefilter
         self.ruleset = ruleset_digest(config.rules)
         directory = config.cache.path if config.cache.enabled else None
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
         self._results = ResultsCache(directory, self.ruleset, config.limits)
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
+        self._asked: Future[KnownMalware] | None = None
         self._pool_lock = threading.Lock()
         self._started_pool: AnalysisPool | None = None
 
@@ -129,6 +138,7 @@ class Scanner:
         with self._pool_lock:
             if self._started_pool is not None:
                 self._started_pool.close()
+        self._asker.shutdown(wait=False, cancel_futures=True)
         self._results.close()
         self.client.close()
 
@@ -137,6 +147,7 @@ class Scanner:
         progress = progress or Silence()
         targets = _targets(lock.packages)
         progress.start(len(targets))
+        self._ask_what_is_known(lock.packages)
         tree = _Tree(lock)
         executor = ThreadPoolExecutor(self._config.network.threads, thread_name_prefix="npmguard-fetch")
         try:
@@ -161,13 +172,13 @@ class Scanner:
             packages=tuple(reports),
             skipped=lock.skipped,
             notes=self.notes,
-            incomplete=(*_missing(lock), *_not_bundled(lock, judged)),
+            incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._known().incomplete),
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the run went on without, one line each."""
-        return (*self.client.notes, *self._results.notes)
+        return (*self.client.notes, *self._results.notes, *self._known().notes)
 
     def judge(self, package: LockedPackage) -> Judgement:
         """Ask the registry, read the tarball, compare with the baseline, and judge one package version.
@@ -177,7 +188,8 @@ class Scanner:
         problems: list[str] = []
         packument, release = self._release(package, problems)
         analysis, tarball = self._analysis(package, release, problems)
-        baseline, old = _baseline(packument, package.version, problems)
+        malicious = self._known().malicious_versions(package.name)
+        baseline, old = _baseline(packument, package.version, malicious, problems)
         if analysis is not None and analysis.findings and old is not None:
             analysis = self._against_baseline(analysis, tarball, package, release, old, problems)
         integrity = (
@@ -198,6 +210,8 @@ class Scanner:
         )
         for audit in AUDITS:
             findings += audit(context)
+        stated = package.integrity or (release.dist.integrity if release is not None else None)
+        findings += known_malware.audit(package.name, package.version, stated, self._known())
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
         if analysis is not None and not _proven(integrity):
@@ -230,6 +244,7 @@ class Scanner:
         try:
             packument = self.client.packument(name)
             package = _as_locked(name, packument.releases[pick_version(packument, wanted)])
+            self._ask_what_is_known((package,))
         except RegistryError as error:
             unknown = Judgement(Verdict.UNVERIFIED, (), IntegrityReport(), None, str(error), None)
             return self._report_one("spec", target, name, wanted, unknown)
@@ -267,6 +282,32 @@ class Scanner:
             unverified=answer.unverified,
         )
 
+    # --- what the world knows ---
+
+    def _ask_what_is_known(self, packages: Iterable[LockedPackage]) -> None:
+        """Ask once for all packages of the run, while their tarballs are fetched."""
+        pairs = {(package.name, package.version) for package in packages}
+        self._asked = self._asker.submit(self._gather, pairs)
+
+    def _known(self) -> KnownMalware:
+        if self._asked is None:
+            self._ask_what_is_known(())
+        return self._asked.result() if self._asked is not None else KnownMalware()
+
+    def _gather(self, pairs: set[tuple[str, str]]) -> KnownMalware:
+        settings = self._config
+        index = FeedIndex(settings.cache.path) if settings.cache.enabled else None
+        with HttpWeb(self._npm, settings.network, (settings.feed.url, settings.feed.api)) as web:
+            return gather(
+                pairs,
+                feed=settings.feed,
+                index=index,
+                web=None if self._offline else web,
+                registry_for=self._npm.registry_for,
+                seconds=settings.network.give_up_after,
+                now=datetime.now(UTC),
+            )
+
     # --- one package ---
 
     def _report_local(self, kind: str, target: str, tarball: bytes) -> ScanReport:
@@ -286,6 +327,9 @@ class Scanner:
             manifest_deltas=(),
         )
         findings += manifest_audit.audit(context)
+        self._ask_what_is_known((context.locked,) if name else ())
+        stated = Integrity(analysis.hashes) if analysis is not None else None
+        findings += known_malware.audit(name, version, stated, self._known())
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
         unverified = "; ".join(problems) or None
@@ -477,9 +521,9 @@ def _targets(packages: Sequence[LockedPackage]) -> list[list[LockedPackage]]:
 
 
 def _baseline(
-    packument: Packument | None, version: str, problems: list[str]
+    packument: Packument | None, version: str, malicious: frozenset[str], problems: list[str]
 ) -> tuple[Baseline | None, Release | None]:
-    baseline = choose_baseline(packument, version) if packument is not None else None
+    baseline = choose_baseline(packument, version, malicious) if packument is not None else None
     if packument is None or baseline is None:
         return None, None
     try:

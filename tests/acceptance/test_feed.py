@@ -23,6 +23,7 @@ from npmguard.registry.web import HttpWeb
 from tests.feeds import osv_record, zipped
 from tests.servers import RegistryServer, Reply, Request, free_port
 
+ASKING = Feed(online=True, required=True)
 NOW = datetime(2026, 5, 2, 12, tzinfo=UTC)
 QUICK = Network(connect_timeout=1.0, read_timeout=1.0, transfer_timeout=2.0, retries=1, give_up_after=2.0)
 BULK = "/-/npm/v1/security/advisories/bulk"
@@ -48,7 +49,7 @@ def ask(
     now: datetime = NOW,
     seconds: float = 2.0,
 ) -> KnownMalware:
-    feed = feed or Feed()
+    feed = feed or ASKING
     with web_of(server) as web:
         return gather(
             [(label.rpartition("@")[0], label.rpartition("@")[2]) for label in versions],
@@ -324,13 +325,13 @@ def test_offline_without_an_index_is_not_asked(server: RegistryServer, tmp_path:
 
 
 def test_the_user_may_do_without(server: RegistryServer) -> None:
-    known = ask(server, "left-pad@1.0.0", feed=Feed(required=False), offline=True)
+    known = ask(server, "left-pad@1.0.0", feed=Feed(online=True), offline=True)
     assert known.incomplete == ()
     assert known.answers[0].asked is Asked.NOT_ASKED
 
 
 def test_the_user_may_forbid_to_ask(server: RegistryServer) -> None:
-    known = ask(server, "left-pad@1.0.0", feed=Feed(online=False))
+    known = ask(server, "left-pad@1.0.0", feed=Feed(required=True))
     assert "feed.online is false" in known.incomplete[0]
     assert server.paths == []
 
@@ -342,10 +343,11 @@ def test_nothing_to_ask_about_is_no_open_question(server: RegistryServer) -> Non
 def test_an_overruling_ends_on_its_day(server: RegistryServer) -> None:
     osv_api(server, CHALK)
     until = Overruled(record="GHSA-aaaa-bbbb-cccc", reason="our own build", until=date(2026, 5, 2))
-    known = ask(server, "chalk@5.6.9", feed=Feed(accept=(until,)))
+    known = ask(server, "chalk@5.6.9", feed=Feed(online=True, required=True, accept=(until,)))
     assert not known.is_malicious("chalk", "5.6.9")
     assert known.judge("chalk", "5.6.9").overruled[0][1].reason == "our own build"
-    late = ask(server, "chalk@5.6.9", feed=Feed(accept=(until,)), now=NOW + timedelta(days=1))
+    overruled = Feed(online=True, required=True, accept=(until,))
+    late = ask(server, "chalk@5.6.9", feed=overruled, now=NOW + timedelta(days=1))
     assert late.is_malicious("chalk", "5.6.9")
     assert "ended on 2026-05-02" in late.notes[0]
 
@@ -403,7 +405,7 @@ def test_a_private_package_is_named_to_its_own_registry_alone(server: RegistrySe
         with HttpWeb(npm, QUICK, [server.url]) as web:
             gather(
                 [("@corp/tool", "1.0.0"), ("left-pad", "1.0.0")],
-                feed=Feed(api=f"{server.url}v1/"),
+                feed=Feed(api=f"{server.url}v1/", online=True, required=True),
                 index=None,
                 web=web,
                 registry_for=npm.registry_for,
