@@ -12,7 +12,6 @@ import base64
 import io
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -226,6 +225,12 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 }
 
 
+def peak_megabytes() -> float:
+    """The most memory that this process held; ru_maxrss would count its parent's at the fork."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
 def judge_one(path: str) -> None:
     """In a process of its own: judge one message and print what it took."""
     from npmguard.mail.judge import judge_message  # noqa: PLC0415 - the parent judges nothing
@@ -237,7 +242,7 @@ def judge_one(path: str) -> None:
     started = time.perf_counter()
     report = judge_message(raw)
     spent = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     result = {"seconds": spent, "peak": peak, "verdict": str(report.verdict)}
     print(json.dumps({**result, "incomplete": list(report.incomplete)}))
 
