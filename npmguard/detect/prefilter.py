@@ -223,6 +223,10 @@ class _Trees:
             return self.signal(entry, names, assume=assume)
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
+        if assume and entry.args and self._evidence(entry) != _TRUE:
+            return (
+                _FALSE  # a call that is known by its evidence: its name alone (replace) is no half of anything
+            )
         named = _TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)
         return named if assume else _all_of([named, self._evidence(entry)])
 

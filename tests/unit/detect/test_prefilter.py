@@ -27,6 +27,7 @@ def selects(*files: str) -> list[bool]:
         "export const add = (a, b) => a + b;",
         "fetch('https://api.example').then((response) => response.json());",
         "const original = window.fetch; export { original };",
+        "export const swap = (text, to) => text.replace(/a/g, to).split('-').join('+'); state.data = 1;",
         "const commit = 'da39a3ee5e6b4b0d3255bfef95601890afd80709';",
         "const uuid = /^[0-9a-f]{4}-[0-9a-f]{2}$/;",
         "const wrong = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD';",
