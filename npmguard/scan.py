@@ -20,9 +20,12 @@ from npmguard.audit import integrity as integrity_audit
 from npmguard.audit import known_malware, lock_entry
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
+from npmguard.audit.provenance import audit_provenance
+from npmguard.audit.signature import audit_signature
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.detect.verdict import verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
+from npmguard.evidence import ReleaseEvidence
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
 from npmguard.intel.feed import FeedIndex
 from npmguard.intel.gather import gather
@@ -119,6 +122,7 @@ class Scanner:
         self.ruleset = ruleset_digest(config.rules)
         directory = config.cache.path if config.cache.enabled else None
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
+        self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
         self._results = ResultsCache(directory, self.ruleset, config.limits)
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
         self._asked: Future[KnownMalware] | None = None
@@ -140,6 +144,7 @@ class Scanner:
                 self._started_pool.close()
         self._asker.shutdown(wait=False, cancel_futures=True)
         self._results.close()
+        self._evidence.close()
         self.client.close()
 
     def scan(self, lock: Lockfile, progress: Progress | None = None) -> ScanReport:
@@ -178,7 +183,7 @@ class Scanner:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the run went on without, one line each."""
-        return (*self.client.notes, *self._results.notes, *self._known().notes)
+        return (*self.client.notes, *self._results.notes, *self._evidence.notes, *self._known().notes)
 
     def judge(self, package: LockedPackage) -> Judgement:
         """Ask the registry, read the tarball, compare with the baseline, and judge one package version.
@@ -212,6 +217,7 @@ class Scanner:
             findings += audit(context)
         stated = package.integrity or (release.dist.integrity if release is not None else None)
         findings += known_malware.audit(package.name, package.version, stated, self._known())
+        integrity = self._signed(context, findings)
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
         if analysis is not None and not _proven(integrity):
@@ -386,6 +392,24 @@ class Scanner:
             problems.append(str(error))
             return None, None
         return self._analyse(tarball, None, problems), tarball
+
+    def _signed(self, context: AuditContext, findings: list[Finding]) -> IntegrityReport:
+        """The integrity report with what the registry's signature and the attestations of origin are worth.
+
+        A registry that signs nothing, or cannot be asked, leaves no finding and nothing open.
+        """
+        package, release, packument = context.locked, context.release, context.packument
+        if release is None or packument is None:
+            return context.integrity
+        name, version, registry = package.name, package.version, packument.registry
+        signed = self._evidence.signature(name, version, release, registry)
+        findings += audit_signature(name, version, signed, packument)
+        if context.analysis is None:
+            return replace(context.integrity, signature=signed.outcome.value)
+        digest = bytes.fromhex(_key(context.analysis))
+        built = self._evidence.provenance(name, version, release, registry, digest)
+        findings += audit_provenance(name, version, built, release.manifest.repository)
+        return replace(context.integrity, signature=signed.outcome.value, provenance=built.outcome.value)
 
     def _against_baseline(
         self,
