@@ -19,11 +19,16 @@ NEIGHBOURS_GONE = "neighbours-unpublished"
 _NEAR = timedelta(days=2)
 _MANY = 2
 _MAX_MESSAGE = 4096
+_WHAT = (
+    r"(?:code|versions?|releases?|packages?|publish\w*|scripts?|payloads?|dependenc\w+"
+    r"|account|maintainer|build)"
+)
+_COMPROMISED = "deprecated-as-compromised"
 _COMPROMISED = re.compile(
-    r"\b(?:malware|malicious|backdoor(?:ed)?|hi-?jack(?:ed|ing)?|trojan(?:ed|ised|ized)?"
-    r"|(?:was|were|is|been|got|a|this)\s+(?:compromised|hacked|infected)"
-    r"|compromised\s+(?:version|release|package|publish\w*|account|maintainer|npm|token|build)"
-    r"|unauthori[sz]ed\s+(?:release|version|publish\w*)"
+    r"\b(?:malware|backdoor(?:ed)?|trojan(?:ed|ised|ized)?"
+    rf"|(?:malicious|compromised|hijacked|hacked|infected)\s+(?:npm\s+)?{_WHAT}"
+    r"|(?:was|were|is|are|been|got|being)\s+(?:compromised|hi-?jacked|hacked|infected|malicious)"
+    rf"|unauthori[sz]ed\s+(?:npm\s+)?{_WHAT}"
     r"|supply[- ]chain\s+(?:attack|compromise|incident))\b",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,6 +231,8 @@ def test_a_latest_tag_that_moved_back_is_a_note() -> None:
         "Contains malware. Do not use!",
         "unauthorized publish, please upgrade",
         "part of a supply-chain attack",
+        "The maintainer's account was hijacked",
+        "Malicious code was published in this version",
     ],
 )
 def test_a_version_that_its_people_call_compromised_asks_for_a_look(message: str) -> None:
@@ -244,7 +247,8 @@ def test_a_version_that_its_people_call_compromised_asks_for_a_look(message: str
         "Please upgrade to version 7 or higher. Older versions may use Math.random() in certain circumstances",
         "Critical security vulnerability fixed in v0.21.1",
         "Rimraf versions prior to v4 are no longer supported",
-        "no longer maintained; security may be compromised by old ciphers",
+        "ReDoS with malicious input, please upgrade",
+        "vulnerable to session hijacking, use 2.x",
     ],
 )
 def test_any_other_deprecation_is_npm_s_to_tell(message: str) -> None:
@@ -372,6 +376,14 @@ def test_new_behaviour_counts_together_with_lost_trust_only() -> None:
 
     assert told(lost) == {"provenance-lost", "new-behaviour-and-trust-lost"}
     assert told(kept) == set()
+
+
+def test_the_page_names_every_rule_once() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "trust.md").read_text(encoding="utf-8")
+    for rule in TRUST_RULES:
+        assert page.count(f"\n| `{rule.id}` |") == 1, rule.id
+        needed = f"\n| `{rule.id}` | {rule.severity} |"
+        assert (needed in page) == (rule.id not in {it.rule for it in COMBINATIONS})
 
 
 def test_every_rule_is_explained_once() -> None:
