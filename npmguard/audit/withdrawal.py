@@ -23,7 +23,6 @@ _WHAT = (
     r"(?:code|versions?|releases?|packages?|publish\w*|scripts?|payloads?|dependenc\w+"
     r"|account|maintainer|build)"
 )
-_COMPROMISED = "deprecated-as-compromised"
 _COMPROMISED = re.compile(
     r"\b(?:malware|backdoor(?:ed)?|trojan(?:ed|ised|ized)?"
     rf"|(?:malicious|compromised|hijacked|hacked|infected)\s+(?:npm\s+)?{_WHAT}"
