@@ -159,7 +159,14 @@ def _display(display: str, brand: Brand) -> str:
     shown_words: list[str] = [word for word in _WORD.findall(plain) if not word.isdecimal()]
     looks = {look(label) for label in brand.labels.distinctive if len(label) > 4}
     others = [word for word in shown_words if look(word) not in looks]
-    if len(others) < len(shown_words) and all(readable(word) in role_words() for word in others):
+    honest_word = any(
+        look(word) in looks and _without_names(word.casefold(), brand) is not None for word in shown_words
+    )
+    if (
+        len(others) < len(shown_words)
+        and not honest_word
+        and all(readable(word) in role_words() for word in others)
+    ):
         return "disguised"
     if len(shown_words) == 1 and _made_of_brand(shown_words[0].lower(), brand):
         return "exact"

@@ -344,7 +344,7 @@ def _from_another(view: View, judgement: Judgement, leads: Leads) -> None:
         judgement.raise_to(
             MailVerdict.SUSPICIOUS, f"its sender calls itself {title} and sends from {senders_of(view)}"
         )
-    if identity and leads.away:
+    if identity and leads.away and (view.wants or likes or not internal):
         if likes and not view.names_itself:
             judgement.raise_to(
                 MailVerdict.PHISHING,

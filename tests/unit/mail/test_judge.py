@@ -264,3 +264,12 @@ def test_an_age_that_nobody_tells_leaves_the_judgement_incomplete() -> None:
     assert report.verdict is PHISHING
     assert any("relay.example" in problem and "no answer" in problem for problem in report.incomplete)
     assert judged("Hi: https://shop.example/x", "Shop <a@shop.example>", options=options).incomplete == ()
+
+
+def test_a_tool_that_bears_the_brands_name_is_not_the_brand_in_disguise() -> None:
+    body = "Run failed: https://build.shop.example/1"
+    assert judged(body, "GitHub Actions <ci@build.shop.example>").verdict is UNRELATED
+
+
+def test_an_organisations_own_registry_is_left_alone_while_it_wants_nothing() -> None:
+    assert judged("Published: https://pkg.dev.example/1", "npm <registry@pkg.dev.example>").verdict is UNRELATED
