@@ -44,6 +44,8 @@ def script_risks(text: str) -> tuple[RiskyCommand, ...]:
         return (RiskyCommand(ScriptRisk.UNREADABLE, text[:_EXCERPT]),)
     order = list(ScriptRisk)
     found = dict.fromkeys(_Judge().script(parse_shell(text), 0))
+    if "`" in text and _NAMES_POWERSHELL.search(text):  # where it is an escape, as ^ is for cmd.exe
+        found |= dict.fromkeys(_Judge().script(parse_shell(text.replace("`", "")), 0))
     return tuple(sorted(found, key=lambda it: order.index(it.risk)))
 
 
@@ -63,6 +65,7 @@ _NAME_LOOKUPS = _words("nslookup dig host ping drill resolve-dnsname")
 _SHELLS = _words("sh bash zsh dash ksh ash fish cmd csh tcsh")
 _POWERSHELLS = _words("powershell pwsh powershell_ise")
 _LANGUAGES = _words("node nodejs bun deno tsx ts-node python python2 python3 perl ruby php osascript lua tclsh")
+_NAMES_POWERSHELL = re.compile(r"powershell|pwsh", re.IGNORECASE)
 _RUNS_FILES = _SHELLS | _LANGUAGES | {".", "source"}
 _INTERPRETERS = _RUNS_FILES | _POWERSHELLS | {"eval", "iex"}
 _STDIN = frozenset({"-", "/dev/stdin", "-s", "/dev/fd/0"})
@@ -214,7 +217,7 @@ class _Judge:
         named = name in {"wget", "wget2", "aria2c", "axel"} or any(
             word.text in _SAVES_UNDER_ITS_NAME for word in arguments
         )
-        for flag, word in zip(arguments, [*arguments[1:], Word()], strict=True):
+        for flag, word in _with_next(arguments):
             if flag.text in _SAVES_AS:
                 self._saved.add(_base(word.text))
             if named and "/" in flag.text:
@@ -307,7 +310,7 @@ def _inline_code(name: str, arguments: list[Word]) -> str | None:
 
 def _sends(name: str, command: Command, arguments: list[Word]) -> bool:
     """Whether something of this machine goes into a request: output of a command, a secret, a file."""
-    for flag, word in zip(arguments, [*arguments[1:], Word()], strict=True):
+    for flag, word in _with_next(arguments):
         if name in _UPLOADERS and _UPLOAD.fullmatch(flag.text):
             value = flag.text.partition("=")[2] or word.text
             if value.startswith("@") or "=@" in value or flag.text.startswith(_UPLOADS_A_FILE):
@@ -317,6 +320,11 @@ def _sends(name: str, command: Command, arguments: list[Word]) -> bool:
         if any(_tells_of_the_machine(script) for script in flag.scripts):
             return True
     return name in {"nc", "ncat", "netcat", "socat", "telnet"} and bool(command.reads)
+
+
+def _with_next(words: list[Word]) -> Iterator[tuple[Word, Word]]:
+    """Each word with the one behind it, which may be its value; an empty one at the end."""
+    return zip(words, [*words[1:], Word()], strict=False)
 
 
 def _tells_of_the_machine(script: Script) -> bool:

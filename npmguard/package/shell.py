@@ -91,7 +91,8 @@ class _Reader:
                     self._at += 1
                     continue
                 self._at += 2 if self._text[self._at : self._at + 2] in {"&&", "||", ";;"} else 1
-                close(pipe=False)
+                just_piped = bool(pipeline) and not (command.words or command.group is not None)
+                close(pipe=char == "\n" and just_piped)
             elif char == "|":
                 self._at += 2 if self._text.startswith("|&", self._at) else 1
                 close(pipe=True)
