@@ -72,6 +72,10 @@ JobsOption = Annotated[
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use what npm's and npmguard's caches hold.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write npmguard's caches.")]
 NoPrefilterOption = Annotated[bool, typer.Option("--no-prefilter", help="Parse every source file.")]
+MinAgeOption = Annotated[str | None, typer.Option("--min-age", help="Hold younger releases: 12h, 7d, 2w.")]
+FixOverridesOption = Annotated[
+    bool, typer.Option("--fix-overrides", help="Print the overrides for package.json in place of the report.")
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List skipped entries and notes, too.")]
 
 
@@ -87,6 +91,8 @@ def scan(
     offline: OfflineOption = False,
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
+    min_age: MinAgeOption = None,
+    fix_overrides: FixOverridesOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif."""
@@ -94,13 +100,16 @@ def scan(
 
     started = time.monotonic()
     found = find_lockfile(path)
-    settings = _settings(found.parent, config, fail_on, jobs, no_cache)
+    settings = _with_min_age(_settings(found.parent, config, fail_on, jobs, no_cache), min_age)
     _writable(output)
     lock = read_lockfile(found, settings.limits)
     with _scanner(settings, found.parent, offline, no_prefilter) as scanner, _progress() as progress:
         report = scanner.scan(lock, progress)
     report = replace(report, seconds=time.monotonic() - started)
-    _write(report, format_, output, verbose, settings)
+    if fix_overrides:
+        _emit(_overrides(report, lock).encode(), output)
+    else:
+        _write(report, format_, output, verbose, settings)
     return exit_code(report, settings.fail_on, settings.accept_skipped)
 
 
@@ -227,6 +236,22 @@ def feed_status(*, config: ConfigOption = None) -> int:
     return OK if found.is_fresh(settings.feed.max_age) else INCOMPLETE
 
 
+@app.command()
+def doctor(*, config: ConfigOption = None) -> int:
+    """Check what a scan from here relies on: registry, keys, feed, caches, npm, sandbox; exit 3 if one fails."""
+    from npmguard.doctor import State, render, run_checks, worst
+    from npmguard.registry.evidence import evidence_client
+    from npmguard.registry.npmrc import load_npm_config
+
+    settings = load_config(Path(), config)
+    npm = load_npm_config(Path(), os.environ)
+    with evidence_client(npm, settings.network, settings.limits) as client:
+        checks = run_checks(settings, npm, client, now=datetime.now(UTC))
+    text = "".join(f"{escape_terminal(line)}\n" for line in render(checks).splitlines())
+    _emit(text.encode("utf-8", "backslashreplace"), None)
+    return INCOMPLETE if worst(checks) is State.FAIL else OK
+
+
 @app.callback()
 def root(
     *,
@@ -309,6 +334,23 @@ def _settings(
     return settings
 
 
+def _with_min_age(settings: Config, min_age: str | None) -> Config:
+    if min_age is None:
+        return settings
+    from npmguard.cooldown import parse_age
+
+    parse_age(min_age)
+    return msgspec.structs.replace(
+        settings, cooldown=msgspec.structs.replace(settings.cooldown, min_age=min_age)
+    )
+
+
+def _overrides(report: ScanReport, lock: Lockfile) -> str:
+    from npmguard.way_out import overrides_block
+
+    return overrides_block(report, direct=[requirement.name for requirement in lock.nodes[""].requires])
+
+
 def _scanner(settings: Config, project: Path, offline: bool, no_prefilter: bool) -> Scanner:
     from npmguard.registry.npmrc import load_npm_config
     from npmguard.scan import Scanner
@@ -357,6 +399,7 @@ def _write(report: ScanReport, format_: Format, output: Path | None, verbose: bo
 
 def _rule_texts(settings: Config) -> dict[str, RuleText]:
     from npmguard.audit.catalogue import AUDIT_RULES
+    from npmguard.audit.trust_rules import TRUST_RULES
     from npmguard.detect.rule import load_ruleset
     from npmguard.report.sarif import RuleText
 
@@ -364,7 +407,7 @@ def _rule_texts(settings: Config) -> dict[str, RuleText]:
         rule.id: RuleText(rule.title, rule.description, rule.remediation, rule.severity, rule.references)
         for rule in load_ruleset(settings.rules).rules
     }
-    for audit in AUDIT_RULES:
+    for audit in (*AUDIT_RULES, *TRUST_RULES):
         texts[audit.id] = RuleText(audit.title, audit.description, audit.remediation, audit.severity, ())
     return texts
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from npmguard import __version__
 from npmguard.audit import integrity as integrity_audit
-from npmguard.audit import known_malware, lock_entry
+from npmguard.audit import known_malware, lock_entry, trust
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
 from npmguard.audit.signature import audit_signature
+from npmguard.cooldown import Change, Outcome, judge_age
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.detect.verdict import verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
@@ -55,6 +56,7 @@ from npmguard.registry.client import RegistryClient
 from npmguard.registry.web import HttpWeb
 from npmguard.results import ResultsCache
 from npmguard.target import parse_spec, pick_version
+from npmguard.way_out import way_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,6 +73,16 @@ AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     lock_entry.audit,
 )
 _MAX_PATHS = 5
+_TRUST_LOST = frozenset(
+    {
+        "provenance-lost",
+        "trusted-publishing-lost",
+        "publisher-never-seen",
+        "publisher-address-changed",
+        "maintainer-added-before-release",
+        "maintainers-replaced",
+    }
+)
 
 
 class Progress(Protocol):
@@ -117,6 +129,7 @@ class Scanner:
     ) -> None:
         self._config = config
         self._npm = npm
+        self._now = datetime.now(UTC)  # one time for the whole run
         self._offline = offline
         self._prefilter = prefilter
         self.ruleset = ruleset_digest(config.rules)
@@ -217,6 +230,8 @@ class Scanner:
             findings += audit(context)
         stated = package.integrity or (release.dist.integrity if release is not None else None)
         findings += known_malware.audit(package.name, package.version, stated, self._known())
+        findings += trust.audit(context, self._packument_or_none)
+        findings += self._too_young(context, findings, problems)
         integrity = self._signed(context, findings)
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
@@ -311,7 +326,7 @@ class Scanner:
                 web=None if self._offline else web,
                 registry_for=self._npm.registry_for,
                 seconds=settings.network.give_up_after,
-                now=datetime.now(UTC),
+                now=self._now,
             )
 
     # --- one package ---
@@ -392,6 +407,31 @@ class Scanner:
             problems.append(str(error))
             return None, None
         return self._analyse(tarball, None, problems), tarball
+
+    def _too_young(
+        self, context: AuditContext, findings: Sequence[Finding], problems: list[str]
+    ) -> tuple[Finding, ...]:
+        """A release that is younger than the settings ask for is held."""
+        packument, analysis = context.packument, context.analysis
+        if packument is None:
+            return ()
+        change = Change(
+            baseline=context.baseline.version if context.baseline is not None else None,
+            diff=analysis.diff if analysis is not None else None,
+            trust_lost=tuple(sorted({finding.rule for finding in findings} & _TRUST_LOST)),
+        )
+        published = packument.times.get(context.locked.version)
+        age = judge_age(context.locked.name, published, self._now, self._config.cooldown, change)
+        if age.outcome is Outcome.UNKNOWN:
+            problems.append(age.reason)
+        return (age.finding,) if age.finding is not None else ()
+
+    def _packument_or_none(self, name: str) -> Packument | None:
+        """What the registry says of a dependency; None where it does not answer, which is no evidence."""
+        try:
+            return self.client.packument(name)
+        except RegistryError:
+            return None
 
     def _signed(self, context: AuditContext, findings: list[Finding]) -> IntegrityReport:
         """The integrity report with what the registry's signature and the attestations of origin are worth.
@@ -482,7 +522,8 @@ class Scanner:
         report = replace(report, paths=paths, more_paths=more)
         if judgement.verdict is Verdict.UNVERIFIED:
             return report
-        return replace(report, fix=self._fix(first, judgement, tree.requirers(report.locations)))
+        report = replace(report, fix=self._fix(first, judgement, tree.requirers(report.locations)))
+        return replace(report, notes=(*report.notes, *_way_out(report, tree.direct)))
 
     def _fix(self, package: LockedPackage, judgement: Judgement, requirers: Sequence[tuple[str, str]]) -> Fix:
         from npmguard.remedy import nearest_clean  # noqa: PLC0415 - only a flagged package needs it
@@ -512,6 +553,10 @@ class _Tree:
         from npmguard.lockfile.graph import DependencyGraph  # noqa: PLC0415 - networkx takes long to import
 
         return DependencyGraph(self._lock)
+
+    @property
+    def direct(self) -> list[str]:
+        return [requirement.name for requirement in self._lock.nodes[""].requires]
 
     def paths(self, locations: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], int]:
         ways = self._graph.paths_to(*locations, limit=_MAX_PATHS)
@@ -555,6 +600,19 @@ def _baseline(
     except RegistryError as error:
         problems.append(f"the baseline {baseline.version} cannot be compared with: {error}")
         return baseline, None
+
+
+def _way_out(report: PackageReport, direct: Sequence[str]) -> Iterator[str]:
+    """What to type, and what to do where the version ever ran."""
+    way = way_out(report, direct)
+    if way is None:
+        return
+    if way.commands:
+        yield f"run: {' && '.join(way.commands)}"
+    if way.overrides:
+        yield f"package.json needs overrides first: npmguard scan --fix-overrides prints them ({way.explanation})"
+    for advice in way.if_it_ran:
+        yield f"if it ever ran: {advice}"
 
 
 def _missing(lock: Lockfile) -> Iterator[str]:
