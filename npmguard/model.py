@@ -317,7 +317,8 @@ class PackageFile:
 class PackageArchive:
     """A tarball as npm would extract it, in memory, never unpacked.
 
-    ``unpacked_size`` is in bytes, over the files as npm counts them for ``dist.unpackedSize``.
+    ``unpacked_size`` is in bytes, over the files as npm counts them for ``dist.unpackedSize``, and
+    ``entry_count`` their number for ``dist.fileCount``: a path that comes twice counts twice in both.
     """
 
     files: Mapping[str, PackageFile] = field(repr=False)
