@@ -238,7 +238,7 @@ def feed_status(*, config: ConfigOption = None) -> int:
 
 @app.command()
 def doctor(*, config: ConfigOption = None) -> int:
-    """Check what a scan from here relies on: registry, keys, feed, caches, npm, sandbox; exit 3 if one fails."""
+    """Check what a scan from here relies on: registry, keys, feed, caches, npm, sandbox."""
     from npmguard.doctor import State, render, run_checks, worst
     from npmguard.registry.evidence import evidence_client
     from npmguard.registry.npmrc import load_npm_config
@@ -340,9 +340,8 @@ def _with_min_age(settings: Config, min_age: str | None) -> Config:
     from npmguard.cooldown import parse_age
 
     parse_age(min_age)
-    return msgspec.structs.replace(
-        settings, cooldown=msgspec.structs.replace(settings.cooldown, min_age=min_age)
-    )
+    cooldown = msgspec.structs.replace(settings.cooldown, min_age=min_age)
+    return msgspec.structs.replace(settings, cooldown=cooldown)
 
 
 def _overrides(report: ScanReport, lock: Lockfile) -> str:

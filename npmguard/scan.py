@@ -610,7 +610,7 @@ def _way_out(report: PackageReport, direct: Sequence[str]) -> Iterator[str]:
     if way.commands:
         yield f"run: {' && '.join(way.commands)}"
     if way.overrides:
-        yield f"package.json needs overrides first: npmguard scan --fix-overrides prints them ({way.explanation})"
+        yield f"package.json needs overrides first, see npmguard scan --fix-overrides: {way.explanation}"
     for advice in way.if_it_ran:
         yield f"if it ever ran: {advice}"
 

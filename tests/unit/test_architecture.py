@@ -35,7 +35,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "evidence": (*FOUNDATION, *SIBLINGS, "results"),
     "target": (*FOUNDATION, *SIBLINGS),
     "maintainers": (*FOUNDATION, "registry"),
-    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "pool", "results", "remedy", "evidence", "target"),
+    "scan": (
+        *FOUNDATION,
+        *SIBLINGS,
+        "detect",
+        "audit",
+        "pool",
+        "results",
+        "remedy",
+        "evidence",
+        "target",
+        "way_out",
+        "cooldown",
+    ),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }
 
