@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from tree_sitter import Node
 
+from npmguard.javascript.bindings import FUNCTIONS, Binding, How, key_name
 from npmguard.javascript.index import Index
-from npmguard.javascript.scopes import FUNCTIONS, Binding, How, Scopes, key_name
+from npmguard.javascript.scopes import Scopes
 
 _MAX_RETURNS = 400  # nodes of a small function that are searched for what it returns
 _WRAPPED = FUNCTIONS | {"parenthesized_expression"}
@@ -54,7 +55,7 @@ class CallSites:
             if binding is None or len(binding.uses) != 1:
                 return None
             call = self.by_callee.get(binding.uses[0])
-            sites = [] if call is None else [arguments(call)]
+            sites = [] if call is None else [list(arguments(call))]
         if len(sites) != 1 or position >= len(sites[0]):
             return None
         given = sites[0][: position + 1]

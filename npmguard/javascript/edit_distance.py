@@ -1,8 +1,8 @@
 """The shape ``edit-distance``: code that computes how many edits lie between two texts.
 
-It is known by what it must do: compare the characters of two texts at two indices, inside two loops or in a function
-that calls itself, take the least of three neighbours, and add one to them. The bit-parallel form of Myers (J. ACM 46
-(1999) 395) is known by its one formula.
+It is known by what it must do: compare the characters of two texts at two indices, inside two loops or in a
+function that calls itself, take the least of three neighbours, and add one to them. The bit-parallel form of
+Myers (J. ACM 46 (1999) 395) is known by its one formula.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from npmguard.javascript.bindings import FUNCTIONS, How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS, Index
-from npmguard.javascript.syntax import BY_START
 from npmguard.javascript.program import Program
-from npmguard.javascript.scopes import FUNCTIONS, How
-from npmguard.javascript.shapes import Shape
-from npmguard.javascript.tree import inside, operator_of, sides, way_to
+from npmguard.javascript.syntax import BY_START
+from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides, way_to
 
-EDIT_DISTANCE = "edit-distance"
 MAX_BYTES = 12_000  # of a loop or function that is searched
 MAX_CANDIDATES = 2_000  # comparisons that are looked at in one file
 
@@ -50,7 +48,7 @@ class EditDistances:
         self._constants = program.constants
         self._names = program.names
 
-    def find(self) -> Iterator[Shape]:
+    def find(self) -> Iterator[Place]:
         """The loops or functions that compute an edit distance."""
         text, seen = self._index.text, set[tuple[int, int]]()
         equal = [
@@ -69,10 +67,10 @@ class EditDistances:
                 if place not in seen:
                     seen.add(place)
                     if self._takes_least_neighbour(region):
-                        yield Shape(EDIT_DISTANCE, *place)
+                        yield (*place, None)
                         break
         for match in _MYERS.finditer(text):
-            yield Shape(EDIT_DISTANCE, match.start(), match.end())
+            yield (match.start(), match.end(), None)
 
     def _compares_characters(self, node: Node) -> bool:
         """Whether both sides are, or one is and the other may be, a character at an index."""
@@ -98,7 +96,7 @@ class EditDistances:
             return index is not None and index.type not in {"string", "template_string"}
         if node.type != "call_expression":
             return False
-        callee = node.named_child(0)
+        callee = first_child(node)
         if callee is None or callee.type not in MEMBERS:
             return False
         name = self._constants.property_name(callee)
@@ -107,7 +105,7 @@ class EditDistances:
         return name in {"slice", "substring", "substr"} and len(arguments(node)) == 2
 
     def _regions(self, way: list[Node]) -> Iterator[Node]:
-        """Where the rest of the computation must be: the outer of two loops, or a function that calls itself."""
+        """Where the rest of it must be: the outer of two loops, or a function that calls itself."""
         loops = [position for position, node in enumerate(way) if is_loop(self._index, way, position)]
         if len(loops) > 1:
             yield way[loops[-2]]
@@ -167,7 +165,7 @@ class EditDistances:
         pending, values = [call], 0
         while pending and values < 32:
             node = unwrap(pending.pop())
-            function = node.named_child(0) if node.type == "call_expression" else None
+            function = first_child(node) if node.type == "call_expression" else None
             if function is not None and self._names.path(function).name in {"Math.min", "Math.min.apply"}:
                 pending.extend(self._minimised(node))
             elif node.id == call.id:
@@ -180,17 +178,17 @@ class EditDistances:
     def _minimised(call: Node) -> list[Node]:
         found: list[Node] = []
         for node in arguments(call):
-            inner = node.named_child(0) if node.type == "spread_element" else node
+            inner = first_child(node) if node.type == "spread_element" else node
             if inner is not None:
                 found.extend(inner.named_children if inner.type == "array" else [inner])
         return found
 
     def _sorted_first(self, call: Node) -> int:
         """``[a, b, c].sort()[0]`` and ``[a, b, c].reduce(…)``."""
-        callee = call.named_child(0)
+        callee = first_child(call)
         if callee is None or callee.type != "member_expression":
             return 0
-        literal = callee.named_child(0)
+        literal = first_child(callee)
         if literal is None or literal.type != "array" or self._index.tail(callee) not in {b"sort", b"reduce"}:
             return 0
         return literal.named_child_count - 1
@@ -220,7 +218,7 @@ class EditDistances:
         compared = self._compared(unwrap(condition))
         assigned = [each for each in inside(body, 30) if each.type == "assignment_expression"]
         return bool(compared) and any(
-            (left := each.named_child(0)) is not None and self._base(left) in compared for each in assigned[:2]
+            (left := first_child(each)) is not None and self._base(left) in compared for each in assigned[:2]
         )
 
     def _compared(self, node: Node) -> set[bytes]:
@@ -248,5 +246,5 @@ def is_loop(index: Index, way: list[Node], position: int) -> bool:
         return True
     if node.type != "call_expression" or position + 1 >= len(way) or way[position + 1].type != "arguments":
         return False
-    callee = node.named_child(0)
+    callee = first_child(node)
     return callee is not None and callee.type == "member_expression" and index.tail(callee) in _LOOPING

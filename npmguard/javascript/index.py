@@ -31,7 +31,7 @@ Call = tuple[Node, Node, str]
 class Index:
     """The nodes of one file by kind, and looked at: assignments, pairs, calls and member expressions.
 
-    ``method_calls`` and ``members`` are by the last segment of their names as spelled; ``calls`` are the others.
+    ``method_calls`` and ``members`` are by the last segment of their names as spelled; ``calls`` are the rest.
     """
 
     def __init__(self, text: bytes, root: Node, nodes: Captures) -> None:
@@ -46,11 +46,10 @@ class Index:
             right = node.child(2) if node.child_count == 3 else node.child_by_field_name("right")
             self.assignments.append((node, left, left.type, right, False))
         for node in nodes.get("augmented", ()):
-            left, operator = node.child_by_field_name("left"), node.child_by_field_name("operator")
-            if left is not None and operator is not None:
-                compound = operator.type not in {"||=", "&&=", "??="}
-                right = None if compound else node.child_by_field_name("right")
-                self.assignments.append((node, left, left.type, right, compound))
+            left = node.named_child(0)
+            compound = operator_of(node) not in {"||=", "&&=", "??="}
+            right = None if compound else node.child_by_field_name("right")
+            self.assignments.append((node, left, left.type, right, compound))
         self.calls: list[Call] = []
         self.method_calls: dict[bytes, list[Call]] = {}
         for node in nodes.get("call", ()):
@@ -70,8 +69,8 @@ class Index:
             value = node.child(2) if node.child_count == 3 else node.child_by_field_name("value")
             if value is not None:
                 plain = key.type == "property_identifier"
-                name = text[key.start_byte : key.end_byte] if plain else None
-                self.pairs.append((key, value, value.type, name))
+                spelled = text[key.start_byte : key.end_byte] if plain else None
+                self.pairs.append((key, value, value.type, spelled))
         self.members: dict[bytes, list[Node]] = {}
         members = self.members
         for node in nodes.get("member", ()):
@@ -130,7 +129,7 @@ def without_types(nodes: Captures) -> Captures:
             spans.append((node.start_byte, node.end_byte))
     for node in nodes.get("module", ()):
         if any(child.type == "type" for child in node.children):
-            spans.append((node.start_byte, node.end_byte))
+            spans += [(node.start_byte, node.end_byte)]
     spans.sort()
     starts = [start for start, _ in spans]
 

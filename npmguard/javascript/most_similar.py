@@ -1,7 +1,7 @@
 """The shape ``most-similar-choice``: of several candidates the one is kept that compares best.
 
-Kept by the least result of a comparison of two texts, or by the greatest; in a loop, by ``reduce``, by ``sort``, or
-by the place of the least in a list of results.
+Kept by the least result of a comparison of two texts, or by the greatest; in a loop, by ``reduce``, by
+``sort``, or by the place of the least in a list of results.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from npmguard.javascript.bindings import FUNCTIONS, How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.edit_distance import LESS, MAX_BYTES, is_loop
 from npmguard.javascript.index import MEMBERS
-from npmguard.javascript.names import Root
+from npmguard.javascript.paths import Root
 from npmguard.javascript.program import Program
-from npmguard.javascript.scopes import FUNCTIONS, How
-from npmguard.javascript.shapes import Shape
-from npmguard.javascript.tree import inside, operator_of, sides, way_to
-
-MOST_SIMILAR = "most-similar-choice"
+from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides, way_to
 
 _TEXTUAL = re.compile(
     rb"\[[^\]]{1,40}\]\s*[!=]==?|[!=]==?\s*[\w$.]{1,40}\[|\.(?:charAt|charCodeAt|codePointAt|startsWith|endsWith"
@@ -45,7 +42,7 @@ class Choices:
         self._names = program.names
         self._less = [node for operator in LESS for node in self._index.operations(operator)]
 
-    def find(self) -> Iterator[Shape]:
+    def find(self) -> Iterator[Place]:
         """The places that keep the candidate for which a comparison gives the least or the most."""
         seen: set[tuple[int, int]] = set()
         found = [*self._kept_in_loops(), *self._compared_twice(), *self._indexed_by_least()]
@@ -53,7 +50,7 @@ class Choices:
             place = (node.start_byte, node.end_byte)
             if place not in seen:
                 seen.add(place)
-                yield Shape(MOST_SIMILAR, *place)
+                yield (*place, None)
 
     def _comparing_call(self, node: Node | None) -> Node | None:
         """The call of a comparison of two texts that an expression is or was assigned from."""
@@ -81,8 +78,8 @@ class Choices:
         return node if self._compares(node) else None
 
     def _compares(self, call: Node) -> bool:
-        """Whether a call may compare two texts: it has two operands, and its function, if known, looks into them."""
-        callee, given = call.named_child(0), arguments(call)
+        """Whether a call may compare two texts: two operands, and a known function looks into them."""
+        callee, given = first_child(call), arguments(call)
         if callee is None or not given or len(given) > 4:
             return False
         if len(given) < 2 and callee.type != "member_expression":
@@ -171,14 +168,15 @@ class Choices:
         compared = {self._spelled(each) for each in (left, right)}
         for side in (left, right):
             inner = unwrap(side)
-            if inner.type == "assignment_expression":
-                compared.add(self._spelled(inner.named_child(0)))
+            target = first_child(inner) if inner.type == "assignment_expression" else None
+            if target is not None:
+                compared.add(self._spelled(target))
         if guarded.type == "ternary_expression" and all(part.type in _CHOSEN for part in parts):
             return not compared >= {self._spelled(part) for part in parts}
         best = other = record = False
         for part in parts:
             for each in [part, *inside(part, 200)]:
-                target = each.named_child(0) if each.type == "assignment_expression" else None
+                target = first_child(each) if each.type == "assignment_expression" else None
                 value = each.child_by_field_name("right")
                 if target is None or value is None:
                     continue
@@ -197,15 +195,10 @@ class Choices:
                 continue
             left, right = pair
             if left.type == "call_expression" and right.type == "call_expression":
-                first, second = left.named_child(0), right.named_child(0)
-                same = (
-                    first is not None and second is not None and self._spelled(first) == self._spelled(second)
-                )
-                if (
-                    same
-                    and self._spelled(left) != self._spelled(right)
-                    and self._comparing_call(left) is not None
-                ):
+                one, other = first_child(left), first_child(right)
+                same = one is not None and other is not None and self._spelled(one) == self._spelled(other)
+                different = self._spelled(left) != self._spelled(right)
+                if same and different and self._comparing_call(left) is not None:
                     yield node
             elif (
                 left.type in MEMBERS and right.type in MEMBERS and self._sorts_by_comparison(node, left, right)
@@ -223,7 +216,7 @@ class Choices:
                 way[position].type == "call_expression"
                 and way[position].end_byte - way[position].start_byte < MAX_BYTES
             ):
-                callee = way[position].named_child(0)
+                callee = first_child(way[position])
                 if callee is None or callee.type != "member_expression":
                     return False
                 if self._index.tail(callee) not in {b"sort", b"toSorted", b"reduce"}:
@@ -233,7 +226,7 @@ class Choices:
 
     def _is_computed(self, name: str, callee: Node) -> bool:
         """Whether records in the list that is sorted keep a comparison under that name."""
-        receiver = callee.named_child(0)
+        receiver = first_child(callee)
         for _ in range(4):
             receiver = None if receiver is None else unwrap(receiver)
             if receiver is None or receiver.type != "identifier":
@@ -268,7 +261,7 @@ class Choices:
     def _indexed_by_least(self) -> Iterator[Node]:
         """``list[distances.indexOf(Math.min(...distances))]``."""
         for call, callee, _kind in self._index.calls_of((b"indexOf", b"findIndex")):
-            given, distances = arguments(call), callee.named_child(0)
+            given, distances = arguments(call), first_child(callee)
             if len(given) != 1 or distances is None or distances.type != "identifier":
                 continue
             least = unwrap(given[0])
@@ -278,7 +271,7 @@ class Choices:
                     [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
                 )
                 least = unwrap(values[0].node) if len(values) == 1 and values[0].node is not None else least
-            function = least.named_child(0) if least.type == "call_expression" else None
+            function = first_child(least) if least.type == "call_expression" else None
             if function is None or self._names.path(function).name not in {"Math.min", "Math.max"}:
                 continue
             spread = [self._spelled(node) for node in arguments(least)]

@@ -14,7 +14,7 @@ from npmguard.javascript.constants import Constants
 from npmguard.javascript.index import Index
 from npmguard.javascript.names import Names
 from npmguard.javascript.scopes import Scopes
-from npmguard.javascript.syntax import Captures
+from npmguard.javascript.syntax import Captures, Parsed
 
 _Item = TypeVar("_Item")
 
@@ -22,19 +22,17 @@ _Item = TypeVar("_Item")
 class Program:
     """What the searches for facts and shapes share."""
 
-    def __init__(
-        self, text: bytes, root: Node, nodes: Captures, limits: Limits, deadline: float, *, typed: bool = False
-    ) -> None:
+    def __init__(self, parsed: Parsed, root: Node, nodes: Captures, limits: Limits) -> None:
         """Work out scopes and calls; constants and names are worked out when they are asked for."""
-        self.text = text
-        self.typed = typed
+        text = self.text = parsed.text
+        self.typed = parsed.grammar.typed
         self.index = Index(text, root, nodes)
         self.scopes = Scopes(self.index)
         self.sites = CallSites(self.index, self.scopes)
         self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
-        self._deadline = deadline
+        self._deadline = parsed.deadline
 
     def in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set."""

@@ -7,8 +7,9 @@ from operator import itemgetter
 
 from tree_sitter import Node
 
+from npmguard.javascript.bindings import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, key_name
 from npmguard.javascript.index import Index
-from npmguard.javascript.scopes import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, Scopes, key_name
+from npmguard.javascript.scopes import Scopes
 from npmguard.model import FunctionSpan
 
 MAX_SHORT = 512  # bytes of an initialiser that is followed into what it names
@@ -168,10 +169,10 @@ class Reach:
                 else:
                     self._store(key, index)
         for field in self._index.of("field"):
-            value = field.child_by_field_name("value")
-            if value is not None and value.type in FUNCTIONS:
+            held = field.child_by_field_name("value")
+            if held is not None and held.type in FUNCTIONS:
                 name = field.child_by_field_name("property") or field.child_by_field_name("name")
-                self._store(name, scopes.function_of_node.get(value.id, 0))
+                self._store(name, scopes.function_of_node.get(held.id, 0))
         for _node, left, kind, right, _compound in self._index.assignments:
             if kind != "member_expression" or right is None:
                 continue

@@ -97,7 +97,7 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed file; ``tree`` is None where there is nothing to search, and ``problem`` says why if that is amiss.
+    """A parsed file; ``tree`` is None where there is nothing to search, and ``problem`` says why.
 
     ``text`` are the bytes that all offsets refer to: the source itself, or its UTF-8 form where it was UTF-16.
     ``partial`` says that syntax errors hide a part of it. ``deadline`` is on :func:`time.monotonic`'s clock.
@@ -147,8 +147,8 @@ def parse(path: str, source: bytes, limits: Limits) -> Parsed:
     if tree is None:
         return Parsed(text, None, grammar, deadline, problem=f"not parsed within {allowed:.0f} s")
     partial = tree.root_node.has_error
-    problem = _unsearchable(tree, text)
-    return Parsed(text, None if problem else tree, grammar, deadline, partial, problem)
+    unsearchable = _unsearchable(tree, text)
+    return Parsed(text, None if unsearchable else tree, grammar, deadline, partial, unsearchable)
 
 
 def captures(parsed: Parsed) -> Captures:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from tree_sitter import Node
 
+Place = tuple[int, int, int | None]
+"""A byte range, and the index of the function that it is about, if one is."""
+
 
 def way_to(root: Node, start: int, end: int) -> list[Node]:
     """The nodes around a byte range, outermost first; the last one is the smallest that spans it."""
@@ -37,6 +40,11 @@ def inside(node: Node, limit: int, enter: Callable[[Node], bool] | None = None) 
     return found
 
 
+def first_child(node: Node) -> Node | None:
+    """The first named child."""
+    return node.named_child(0) if node.named_child_count else None
+
+
 def sides(binary: Node) -> tuple[Node, Node] | None:
     """The operands of a binary expression."""
     left, right = binary.child_by_field_name("left"), binary.child_by_field_name("right")
@@ -47,3 +55,19 @@ def operator_of(node: Node) -> str:
     """The operator of an expression; empty where there is none."""
     operator = node.child_by_field_name("operator")
     return "" if operator is None else operator.type
+
+
+def operands(chain: Node) -> list[Node]:
+    """The operands of a chain of ``+``, in order."""
+    found = []
+    node: Node | None = chain
+    while node is not None and node.type == "binary_expression" and operator_of(node) == "+":
+        pair = sides(node)
+        if pair is None:
+            break
+        found.append(pair[1])
+        node = pair[0]
+    if node is not None:
+        found.append(node)
+    found.reverse()
+    return found

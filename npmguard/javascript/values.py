@@ -11,13 +11,15 @@ import math
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import re2
+
+from npmguard.javascript import numerals
 
 
 class Special(Enum):
@@ -93,33 +95,20 @@ def _unescaped(match: re.Match[str]) -> str:
     return _SIMPLE.get(match[5] or "", match[5] or "")
 
 
-def number(literal: str) -> float:
-    """The value of a numeric literal; NaN where it is not one."""
-    digits = literal.replace("_", "").rstrip("n").lower()
-    try:
-        if digits[:2] in {"0x", "0o", "0b"}:
-            return int(digits, 0)
-        if len(digits) > 1 and digits[0] == "0" and digits.isdigit():
-            return int(digits, 8 if set(digits) <= set("01234567") else 10)
-        return int(digits) if digits.isdigit() and len(digits) < 16 else float(digits)
-    except ValueError:
-        return math.nan
-
-
-def to_string(value: Value) -> str | None:
+def to_string(value: Value, limit: int) -> str | None:
     """What JavaScript's ``String(value)`` is; None where it is not known."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return _number_text(value)
+        return numerals.number_text(value)
     if isinstance(value, Regex):
         return f"/{value.source}/{value.flags}"
     if isinstance(value, bytes):
         return as_units(value.decode("utf-8", "replace"))
     if isinstance(value, tuple):
-        return join(value, ",")
+        return join(value, ",", limit)
     return None if value is UNKNOWN else value.value
 
 
@@ -129,7 +118,7 @@ def to_number(value: Value) -> float | None:
         return value
     if isinstance(value, str):
         stripped = value.strip()
-        return number(stripped) if stripped else 0
+        return numerals.number(stripped) if stripped else 0
     return 0 if value is NULL else None
 
 
@@ -153,13 +142,16 @@ def index_of(value: Value) -> int | None:
     return None
 
 
-def join(items: Sequence[Value], separator: str) -> str | None:
+def join(items: Sequence[Value], separator: str, limit: int) -> str | None:
     """``items.join(separator)``; None where an item is not known."""
     parts = []
+    size = len(separator) * len(items)
     for item in items:
-        part = "" if item is UNDEFINED or item is NULL else to_string(item)
+        part = "" if item is UNDEFINED or item is NULL else to_string(item, limit)
         if part is None:
             return None
+        size += len(part)
+        check(size, limit)
         parts.append(part)
     return separator.join(parts)
 
@@ -170,6 +162,8 @@ def from_codes(codes: Sequence[Value], *, points: bool) -> Value:
     for code in codes:
         value = to_number(code)
         if value is None or not math.isfinite(value):
+            return UNKNOWN
+        if points and not 0 <= value < 0x110000:
             return UNKNOWN
         parts.append(code_point(int(value)) if points else chr(int(value) & 0xFFFF))
     return "".join(parts)
@@ -241,17 +235,17 @@ def replace(text: str, pattern: Value, new: str, *, every: bool, limit: int) -> 
     if "$" in new:
         return UNKNOWN
     if isinstance(pattern, str):
-        _check(len(text) + text.count(pattern) * len(new), limit)
+        check(len(text) + text.count(pattern) * len(new), limit)
         return text.replace(pattern, new, -1 if every else 1)
     if not isinstance(pattern, Regex):
         return UNKNOWN
     compiled = _compile(pattern)
     if compiled is None:
         return UNKNOWN
-    _check((len(text) + 1) * (len(new) + 1), 64 * limit)
-    result = compiled.sub(lambda _match: new, text, 0 if "g" in pattern.flags else 1)
-    _check(len(result), limit)
-    return str(result)
+    check((len(text) + 1) * (len(new) + 1), 64 * limit)
+    result = compiled.sub(lambda _match: as_text(new), as_text(text), 0 if "g" in pattern.flags else 1)
+    check(len(result), limit)
+    return as_units(str(result))
 
 
 def split(text: str, separator: Value) -> Value:
@@ -265,7 +259,7 @@ def split(text: str, separator: Value) -> Value:
             return tuple(text)
         compiled = _compile(separator)
         if compiled is not None and not compiled.groups:
-            return tuple(str(part) for part in compiled.split(text))
+            return tuple(as_units(str(part)) for part in compiled.split(as_text(text)))
     return UNKNOWN
 
 
@@ -289,7 +283,7 @@ def pad(text: str, size: float, filler: str, *, start: bool, limit: int) -> Valu
     """``padStart`` or ``padEnd``."""
     if not math.isfinite(size) or not filler or size <= len(text):
         return text
-    _check(size, limit)
+    check(size, limit)
     missing = int(size) - len(text)
     padding = (filler * (missing // len(filler) + 1))[:missing]
     return padding + text if start else text + padding
@@ -299,95 +293,13 @@ def repeat(text: str, times: float, limit: int) -> Value:
     """``text.repeat(times)``."""
     if not math.isfinite(times) or times < 0:
         return UNKNOWN
-    _check(len(text) * int(times), limit)
+    check(len(text) * int(times), limit)
     return text * int(times)
-
-
-def in_radix(value: float, radix: float) -> Value:
-    """``value.toString(radix)`` of a whole number."""
-    if int(value) != value or not 2 <= radix <= 36:
-        return UNKNOWN
-    rest, digits = abs(int(value)), ""
-    while rest and len(digits) < 1100:
-        rest, digit = divmod(rest, int(radix))
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return ("-" if value < 0 else "") + (digits or "0")
-
-
-def parse_int(text: str, radix: float) -> Value:
-    """``parseInt(text, radix)``."""
-    body = text.strip().lower()
-    sign = -1 if body.startswith("-") else 1
-    body = body.lstrip("+-")
-    base = int(radix) or 10
-    if body.startswith("0x") and radix in {0, 16}:
-        body, base = body[2:], 16
-    if not 2 <= base <= 36:
-        return math.nan
-    alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"[:base]
-    digits = re.match(f"[{alphabet}]{{0,256}}", body)
-    return sign * int(digits[0], base) if digits and digits[0] else math.nan
-
-
-def arithmetic(operator: str, left: float, right: float) -> Value:
-    """The value of a numeric operator; UNKNOWN for one that is not followed."""
-    operation = _ARITHMETIC.get(operator)
-    if operation is None:
-        return UNKNOWN
-    try:
-        return operation(left, right)
-    except (ArithmeticError, ValueError):
-        return math.nan
-
-
-def _int32(value: float) -> int:
-    if not math.isfinite(value):
-        return 0
-    low = int(value) & 0xFFFFFFFF
-    return low - 0x100000000 if low >= 0x80000000 else low
-
-
-def _power(left: float, right: float) -> float:
-    return math.pow(left, right)
-
-
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b if abs(a) < 2**53 and abs(b) < 2**53 else float(a) * float(b),
-    "/": lambda a, b: int(a / b) if b and a / b == int(a / b) and abs(a / b) < 2**53 else a / b,
-    "%": lambda a, b: math.fmod(a, b) if isinstance(a, float) or isinstance(b, float) else int(math.fmod(a, b)),
-    "**": _power,
-    "<<": lambda a, b: _int32(_int32(a) << (_int32(b) & 31)),
-    ">>": lambda a, b: _int32(a) >> (_int32(b) & 31),
-    ">>>": lambda a, b: (_int32(a) & 0xFFFFFFFF) >> (_int32(b) & 31),
-    "|": lambda a, b: _int32(a) | _int32(b),
-    "&": lambda a, b: _int32(a) & _int32(b),
-    "^": lambda a, b: _int32(a) ^ _int32(b),
-}
 
 
 def _pair(code: int) -> str:
     offset = code - 0x10000
     return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
-
-
-def _number_text(value: float) -> str:
-    if isinstance(value, int) and abs(value) < 10**21:
-        return str(value)
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    text = repr(float(value))
-    mantissa, exponent, power = text.partition("e")
-    if not exponent:
-        return text
-    if -7 < int(power) < 0:
-        return f"{value:.{len(mantissa.replace('.', '').lstrip('-')) - 1 - int(power)}f}"
-    return f"{mantissa.removesuffix('.0')}e{'+' if int(power) > 0 else ''}{int(power)}"
 
 
 def _bound(bounds: Sequence[float], position: int, default: int) -> int:
@@ -399,7 +311,8 @@ def _bound(bounds: Sequence[float], position: int, default: int) -> int:
     return int(min(max(value, -(2**31)), 2**31))
 
 
-def _check(size: float, limit: int) -> None:
+def check(size: float, limit: int) -> None:
+    """Raise :class:`TooLarge` for a constant over the cap."""
     if size > limit:
         raise TooLarge
 
@@ -411,6 +324,6 @@ def _compile(pattern: Regex) -> re2._Regexp | None:
     options.case_sensitive = "i" not in pattern.flags
     options.dot_nl = "s" in pattern.flags
     try:
-        return re2.compile(pattern.source, options)
+        return re2.compile(as_text(pattern.source), options)
     except re2.error:
         return None

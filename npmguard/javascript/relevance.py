@@ -1,0 +1,111 @@
+"""Which nodes can become facts that are asked for, judged before anything is worked out about them."""
+
+from __future__ import annotations
+
+import re
+
+from tree_sitter import Node
+
+from npmguard.javascript.bindings import FUNCTIONS
+from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.interest import Interest
+from npmguard.javascript.program import Program
+
+Wanted = frozenset[bytes] | None
+"""Last segments of names, as UTF-8; None for all names."""
+
+HEAD = re.compile(rb"[\s(]*([\w$\x80-\xff\\]+)")
+"""The first name of an expression, after parentheses."""
+
+_INERT = FUNCTIONS | {
+    "string",
+    "number",
+    "object",
+    "array",
+    "true",
+    "false",
+    "null",
+    "template_string",
+    "regex",
+}
+
+
+class Relevance:
+    """What an interest asks of one program.
+
+    A name may be hidden: by a computed member, an alias, or a local object that keeps it under another name.
+    Whatever may be so is judged relevant, so that a fact is found under every interest that wants it.
+    """
+
+    def __init__(self, program: Program, interest: Interest) -> None:
+        """Find the names under which something of interest may be kept in *program*."""
+        self.interest = interest
+        self.calls = _encoded(interest.calls)
+        self.news = _encoded(interest.news)
+        self.writes = _encoded(interest.writes)
+        self.reads = _encoded(interest.reads)
+        self.modules = _encoded(interest.modules)
+        self.holders = program.constants.holders()
+        self._program = program
+        self._hidden: frozenset[bytes] = frozenset()
+        if None not in (self.calls, self.news, self.reads) and self.holders:
+            self._hidden = self._find_hidden()
+
+    @staticmethod
+    def wants(name: str, wanted: Wanted) -> bool:
+        """Whether a fact of that name is asked for; a local value of unknown origin alone is no name."""
+        if not name or name in {"?", "this"}:
+            return False
+        return wanted is None or name.rpartition(".")[2].encode("utf-8", "replace") in wanted
+
+    def likely(
+        self, names: dict[bytes, list[Node]] | dict[bytes, list[tuple[Node, Node, str]]], wanted: Wanted
+    ) -> list[bytes]:
+        """Those of some last segments, as spelled, that may stand for one that is wanted."""
+        if wanted is None:
+            return list(names)
+        return [name for name in names if name in wanted or name in self._hidden or b"\\" in name]
+
+    def maybe(self, node: Node, kind: str, wanted: Wanted) -> bool:
+        """Whether the name of *node* may end in a segment that is wanted."""
+        if wanted is None:
+            return True
+        if kind == "member_expression":
+            name = self._program.index.tail(node)
+            return name in wanted or b"\\" in name or (name in self._hidden and self._may_hold(node))
+        if kind == "identifier":
+            name = self._program.text[node.start_byte : node.end_byte]
+            if name in wanted or b"\\" in name:
+                return True
+            binding = self._program.scopes.binding(node)
+            if binding is None:
+                return False
+            path = self._program.names.of_binding(binding)
+            return path.known and bool(path.segments) and path.segments[-1].encode("utf-8", "replace") in wanted
+        return True
+
+    def _may_hold(self, member: Node) -> bool:
+        """Whether the object of *member* may be a local object literal."""
+        head = HEAD.match(self._program.text, member.start_byte)
+        return head is None or head[1] in self.holders or head[1] == b"await" or b"\\" in head[1]
+
+    def _find_hidden(self) -> frozenset[bytes]:
+        """The properties under which local objects may keep something by another name."""
+        index, constants = self._program.index, self._program.constants
+        plain: set[bytes] = set()
+        folded: set[str | None] = set()
+        for key, _value, kind, name in index.pairs:
+            if kind not in _INERT:
+                if name is not None:
+                    plain.add(name)
+                else:
+                    folded.add(constants.key(key))
+        for _node, left, kind, right, _compound in index.assignments:
+            if kind in MEMBERS and right is not None and right.type not in _INERT and self._may_hold(left):
+                folded.add(constants.property_name(left))
+        plain.update(name.encode("utf-8", "replace") for name in folded if name is not None)
+        return frozenset(plain)
+
+
+def _encoded(names: frozenset[str] | None) -> Wanted:
+    return None if names is None else frozenset(name.encode() for name in names)

@@ -1,0 +1,141 @@
+"""Facts about strings and regular expressions: those that are spelled, and those that are worked out."""
+
+from __future__ import annotations
+
+from tree_sitter import Node
+
+from npmguard.javascript import folding, values
+from npmguard.javascript.constants import FOLDED_CALLS
+from npmguard.javascript.draft import Draft
+from npmguard.javascript.relevance import HEAD
+from npmguard.javascript.values import UNKNOWN
+from npmguard.model import FactKind
+
+_METHODS = frozenset(name.encode() for name in FOLDED_CALLS)
+_FUNCTIONS = frozenset(name.encode() for name in folding.FUNCTIONS if "." not in name)
+_ROOTS = _FUNCTIONS | frozenset(
+    {
+        *(b"JSON", b"require", b"module", b"process", b"Function", b"eval", b"new", b"await"),
+        *(b"window", b"self", b"globalThis", b"global", b"top", b"frames", b"parent"),
+    }
+)
+
+
+class Strings:
+    """Draws the STRING and REGEX facts of one file."""
+
+    def __init__(self, draft: Draft) -> None:
+        """Prepare to add to *draft*."""
+        self._draft = draft
+        self._program = draft.program
+        self._text = draft.program.text
+        self._constants = draft.program.constants
+        self._interest = draft.relevance.interest
+
+    def draw(self) -> None:
+        """Add all that are wanted; a REGEX made by a call is added by what draws calls."""
+        if self._interest.strings:
+            self._literals()
+            self._templates()
+            self._worked_out()
+        if self._interest.regexes:
+            for node in self._program.in_time(self._program.index.of("regex")):
+                value = self._constants.fold(node)
+                if isinstance(value, values.Regex):
+                    add_regex(self._draft, node, values.as_text(value.source), value.flags)
+
+    def _literals(self) -> None:
+        """String literals, passed over by their spelling where they cannot be wanted."""
+        interest, text = self._interest, self._text
+        nodes = self._program.index.of("string")
+        least = interest.string_length
+        if least > 1:
+            exact = {value.encode("utf-8", "replace") for value in interest.string_values}
+            search = None if interest.string_pattern is None else interest.string_pattern.search
+            likely = []
+            for node in nodes:
+                raw = text[node.start_byte + 1 : node.end_byte - 1]
+                spelled_otherwise = b"\\" in raw or b"&" in raw
+                if len(raw) >= least or spelled_otherwise or raw in exact or (search and search(raw)):
+                    likely.append(node)
+            nodes = likely
+        for node in self._program.in_time(nodes):
+            value = self._constants.fold(node)
+            if isinstance(value, str):
+                self._add(value, (node.start_byte, node.end_byte))
+
+    def _templates(self) -> None:
+        """The texts of template literals."""
+        for node in self._program.in_time(self._program.index.of("template")):
+            parts = self._constants.template_parts(node)
+            for part in parts:
+                if isinstance(part, str) and (part or len(parts) == 1):
+                    self._add(part, (node.start_byte, node.end_byte))
+
+    def _worked_out(self) -> None:
+        """The outermost expressions that are constant, and constant neighbours in sums that are not."""
+        index = self._program.index
+        candidates = list(index.operations("+"))
+        candidates += [
+            call
+            for call, callee, _kind in index.calls_of(name for name in index.method_calls if name in _METHODS)
+            if self._may_be_constant(callee)
+        ]
+        candidates += [
+            call for call, callee, kind in index.calls if kind != "identifier" or self._decodes(callee)
+        ]
+        candidates += [
+            node for node in index.of("template") if b"${" in self._text[node.start_byte : node.end_byte]
+        ]
+        candidates.sort(key=lambda node: (node.start_byte, -node.end_byte))
+        covered = 0
+        summed: set[int] = set()
+        for node in self._program.in_time(candidates):
+            if node.end_byte <= covered or node.id in summed:
+                continue
+            value = self._constants.fold(node)
+            if isinstance(value, str):
+                covered = node.end_byte
+                self._add(value, (node.start_byte, node.end_byte))
+            elif value is UNKNOWN and node.type == "binary_expression":
+                for start, end, text in self._constants.runs(node):
+                    self._add(text, (start, end))
+                inner: Node | None = node
+                while inner is not None and inner.type == "binary_expression":  # its parts are in the runs
+                    summed.add(inner.id)
+                    inner = inner.child_by_field_name("left")
+
+    def _may_be_constant(self, callee: Node) -> bool:
+        """Whether what a method is called on may be constant, judged by how it starts."""
+        head = HEAD.match(self._text, callee.start_byte)
+        if head is None:
+            return True
+        binding = self._program.scopes.at(head.start(1))
+        if binding is None:
+            return head[1] in _ROOTS or b"\\" in head[1]
+        if self._text[head.end() : head.end() + 1] == b"(" or binding.name in self._draft.relevance.holders:
+            return True
+        return (
+            self._constants.of_binding(binding) is not UNKNOWN or self._program.names.of_binding(binding).known
+        )
+
+    def _decodes(self, callee: Node) -> bool:
+        """Whether a plain name is, or is an alias of, a function that is folded."""
+        binding = self._program.scopes.binding(callee)
+        if binding is None:
+            return self._program.scopes.name(callee) in _FUNCTIONS
+        return self._program.names.of_binding(binding).name in folding.FUNCTIONS
+
+    def _add(self, value: str, span: tuple[int, int]) -> None:
+        text = values.as_text(value)
+        if self._interest.wants_string(text):
+            decoded = self._draft.is_hidden(text, span)
+            self._draft.add(FactKind.STRING, "", span, value=text, decoded=decoded)
+
+
+def add_regex(draft: Draft, node: Node, source: str, flags: str) -> None:
+    """Add the fact of a regular expression, if it is wanted."""
+    interest = draft.relevance.interest
+    if interest.regexes and len(source) >= interest.regex_length:
+        decoded = draft.is_hidden(source, node)
+        draft.add(FactKind.REGEX, "", node, value=source, args=(flags,), decoded=decoded)
