@@ -45,7 +45,7 @@ def choose_baseline(
     settled = [it for it in pool if it.settled]
     undated = [it for it in pool if it.on_line and not it.dated]
     days = SETTLED.days
-    for candidates, reason in (
+    choices = (
         (
             [it for it in settled if it.on_line],
             f"the newest earlier {line} release that had been out for {days} days",
@@ -53,11 +53,10 @@ def choose_baseline(
         (settled, f"the newest earlier release that had been out for {days} days; no {line} release had"),
         (undated, f"the newest earlier {line} release; when it was published is not known"),
         (pool, f"the newest earlier release; none had been out for {days} days"),
-    ):
-        if candidates:
-            newest = max(candidates, key=_PRECEDENCE)
-            return Baseline(newest.text, reason if ordinary else f"{reason}; there are only prereleases")
-    return None
+    )
+    candidates, reason = next(choice for choice in choices if choice[0])
+    newest = max(candidates, key=_PRECEDENCE)
+    return Baseline(newest.text, reason if ordinary else f"{reason}; there are only prereleases")
 
 
 class _Candidate:

@@ -33,7 +33,7 @@ def install_path(entry_path: str, link: str = "") -> InstallPath:
     target leads out of the folder.
     """
     path = entry_path.partition("/")[2]
-    if path and not link and len(path) <= _MAX_SEGMENT and not _ODD.search(path):
+    if path and path.isascii() and not link and len(path) <= _MAX_SEGMENT and not _ODD.search(path):
         return InstallPath(path)
     if path.count("/") >= _MAX_DEPTH:
         return InstallPath(None, "its folders are nested too deeply, so npm drops it")
@@ -52,7 +52,7 @@ def install_path(entry_path: str, link: str = "") -> InstallPath:
         oddity = "it is absolute, and npm strips that"
     elif "\\" in path or ":" in path:
         oddity = "it holds a backslash or a colon, and on Windows is another file"
-    elif _WINDOWS_TAIL.search(path):
+    elif any(segment.endswith((" ", ".")) for segment in segments):
         oddity = "a name in it ends with a blank or a dot, and on Windows is another file"
     elif any(len(segment.encode("utf-8", "replace")) > _MAX_SEGMENT for segment in segments):
         oddity = "a name in it is longer than most file systems hold, so npm drops it on those"

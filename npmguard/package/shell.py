@@ -138,11 +138,7 @@ class _Reader:
 
     def _words(self, command: Command, depth: int, end: str) -> None:
         """Read one word; the value of a bare variable may make it several, or an assignment none."""
-        start = self._at
         words = self._word(depth, end)
-        if self._at == start:  # a character that begins nothing: taken as it is, so that reading goes on
-            words = [Word(self._text[self._at])]
-            self._at += 1
         assignment = _ASSIGNMENT.fullmatch(words[0].text) if words and not command.words else None
         if assignment and len(words) == 1:
             self._variables[assignment[1]] = assignment[2]

@@ -94,6 +94,8 @@ def test_lock_and_registry_that_contradict_one_another_are_told_without_bytes() 
     assert (report.lock, report.registry) == (IntegrityOutcome.NOT_CHECKED, IntegrityOutcome.MISMATCH)
     agreeing = judge_integrity(stated(SHA512, OTHER_SHA1), Dist("", integrity=stated(SHA512)), ())
     assert agreeing.registry is IntegrityOutcome.NOT_CHECKED
+    incomparable = judge_integrity(stated(SHA256), Dist("", integrity=stated(SHA512)), ())
+    assert incomparable.registry is IntegrityOutcome.NOT_CHECKED
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,9 @@ def test_all_risks_are_told_worst_first_with_the_command_as_it_is_run() -> None:
 
 def test_what_is_too_long_or_too_deep_is_told_not_passed() -> None:
     assert worst("true;" * MAX_SCRIPT) is ScriptRisk.UNREADABLE
-    nested = "curl x"
-    for _ in range(20):
-        nested = "eval " + nested
-    assert worst(nested) is not None
+    assert worst("echo " + "$(" * 20 + "curl x | sh" + ")" * 20) is ScriptRisk.UNREADABLE
+    assert worst("eval " * 20 + "curl x") is ScriptRisk.UNREADABLE
+    assert worst("(" * 20 + "curl x | sh" + ")" * 20) is not None
 
 
 def test_what_is_shown_is_short() -> None:
