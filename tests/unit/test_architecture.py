@@ -35,19 +35,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "evidence": (*FOUNDATION, *SIBLINGS, "results"),
     "target": (*FOUNDATION, *SIBLINGS),
     "maintainers": (*FOUNDATION, "registry"),
-    "scan": (
-        *FOUNDATION,
-        *SIBLINGS,
-        "detect",
-        "audit",
-        "pool",
-        "results",
-        "remedy",
-        "evidence",
-        "target",
-        "way_out",
-        "cooldown",
+    "judge": (
+        *(*FOUNDATION, *SIBLINGS, "detect", "audit"),
+        *("pool", "results", "evidence", "cooldown"),
     ),
+    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "remedy", "target", "way_out"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }
 

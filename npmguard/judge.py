@@ -1,0 +1,372 @@
+"""One package version on its way from its registry to its verdict."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha512
+from typing import TYPE_CHECKING, Self
+
+from npmguard.audit import integrity as integrity_audit
+from npmguard.audit import known_malware, lock_entry, trust
+from npmguard.audit import manifest as manifest_audit
+from npmguard.audit.context import AuditContext
+from npmguard.audit.provenance import audit_provenance
+from npmguard.audit.signature import audit_signature
+from npmguard.cooldown import Change, Outcome, judge_age
+from npmguard.detect.ruleset import ruleset_digest
+from npmguard.detect.verdict import verdict_of
+from npmguard.errors import NotInRegistry, RegistryError
+from npmguard.evidence import ReleaseEvidence
+from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
+from npmguard.intel.feed import FeedIndex
+from npmguard.intel.gather import gather
+from npmguard.intel.malware import KnownMalware
+from npmguard.model import (
+    Baseline,
+    Finding,
+    Integrity,
+    IntegrityOutcome,
+    IntegrityReport,
+    LockedPackage,
+    Packument,
+    Release,
+    TarballAnalysis,
+    Verdict,
+)
+from npmguard.package.baseline import choose_baseline
+from npmguard.package.diff import diff_manifests
+from npmguard.registry.client import RegistryClient
+from npmguard.registry.web import HttpWeb
+from npmguard.results import ResultsCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from npmguard.config import Config
+    from npmguard.pool import AnalysisPool
+    from npmguard.registry.npmrc import NpmConfig
+
+AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
+    integrity_audit.audit,
+    manifest_audit.audit,
+    lock_entry.audit,
+)
+_TRUST_LOST = frozenset(
+    {
+        "provenance-lost",
+        "trusted-publishing-lost",
+        "publisher-never-seen",
+        "publisher-address-changed",
+        "maintainer-added-before-release",
+        "maintainers-replaced",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known of one package version before its place in the tree is looked at."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    integrity: IntegrityReport
+    baseline: Baseline | None
+    unverified: str | None
+    packument: Packument | None
+    bundled: tuple[str, ...] = ()
+
+
+class Judge:
+    """Judges package versions; holds the connections, processes and caches of one run.
+
+    Every method may be called from many threads. Use as a context manager: leaving it ends the workers and
+    writes the caches.
+    """
+
+    def __init__(
+        self, config: Config, npm: NpmConfig, *, offline: bool = False, prefilter: bool = True
+    ) -> None:
+        self._config = config
+        self._npm = npm
+        self._now = datetime.now(UTC)  # one time for the whole run
+        self._offline = offline
+        self._prefilter = prefilter
+        self.ruleset = ruleset_digest(config.rules)
+        directory = config.cache.path if config.cache.enabled else None
+        self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
+        self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
+        self._results = ResultsCache(directory, self.ruleset, config.limits)
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
+        self._asked: Future[KnownMalware] | None = None
+        self._pool_lock = threading.Lock()
+        self._started_pool: AnalysisPool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, write the caches, close the connections."""
+        with self._pool_lock:
+            if self._started_pool is not None:
+                self._started_pool.close()
+        self._asker.shutdown(wait=False, cancel_futures=True)
+        self._results.close()
+        self._evidence.close()
+        self.client.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run went on without, one line each."""
+        return (*self.client.notes, *self._results.notes, *self._evidence.notes, *self.known().notes)
+
+    def judge(self, package: LockedPackage) -> Judgement:
+        """Ask the registry, read the tarball, compare with the baseline, and judge one package version.
+
+        Never raises for what a registry or a package does: that ends as `unverified`, with the reason.
+        """
+        problems: list[str] = []
+        packument, release = self._release(package, problems)
+        analysis, tarball = self._analysis(package, release, problems)
+        malicious = self.known().malicious_versions(package.name)
+        baseline, old = _baseline(packument, package.version, malicious, problems)
+        if analysis is not None and analysis.findings and old is not None:
+            analysis = self._against_baseline(analysis, tarball, package, release, old, problems)
+        integrity = (
+            judge_integrity(package.integrity, release.dist if release else None, analysis.hashes)
+            if analysis is not None
+            else IntegrityReport()
+        )
+        findings = list(analysis.findings) if analysis is not None else []
+        context = AuditContext(
+            locked=package,
+            release=release,
+            packument=packument,
+            analysis=analysis,
+            baseline=baseline,
+            baseline_release=old,
+            integrity=integrity,
+            manifest_deltas=diff_manifests(old.manifest, release.manifest) if old and release else (),
+        )
+        for audit in AUDITS:
+            findings += audit(context)
+        stated = package.integrity or (release.dist.integrity if release is not None else None)
+        findings += known_malware.audit(package.name, package.version, stated, self.known())
+        findings += trust.audit(context, self._packument_or_none)
+        findings += self._too_young(context, findings, problems)
+        integrity = self._signed(context, findings)
+        if analysis is not None and analysis.unverified is not None:
+            problems.append(analysis.unverified)
+        if analysis is not None and not _proven(integrity):
+            problems.append(
+                "neither the lockfile nor the registry states a hash that its bytes can be held against"
+            )
+        unverified = "; ".join(dict.fromkeys(problems)) or None
+        return Judgement(
+            verdict=verdict_of(tuple(findings), unverified),
+            findings=tuple(findings),
+            integrity=integrity,
+            baseline=baseline,
+            unverified=unverified,
+            packument=packument,
+            bundled=analysis.bundled if analysis is not None else (),
+        )
+
+    def ask_about(self, packages: Iterable[LockedPackage]) -> None:
+        """Ask once for all packages of the run, while their tarballs are fetched."""
+        pairs = {(package.name, package.version) for package in packages}
+        self._asked = self._asker.submit(self._gather, pairs)
+
+    def known(self) -> KnownMalware:
+        """What the sources that were asked say; waits for them."""
+        if self._asked is None:
+            self.ask_about(())
+        return self._asked.result() if self._asked is not None else KnownMalware()
+
+    def _gather(self, pairs: set[tuple[str, str]]) -> KnownMalware:
+        settings = self._config
+        index = FeedIndex(settings.cache.path) if settings.cache.enabled else None
+        with HttpWeb(self._npm, settings.network, (settings.feed.url, settings.feed.api)) as web:
+            return gather(
+                pairs,
+                feed=settings.feed,
+                index=index,
+                web=None if self._offline else web,
+                registry_for=self._npm.registry_for,
+                seconds=settings.network.give_up_after,
+                now=self._now,
+            )
+
+    def _release(self, package: LockedPackage, problems: list[str]) -> tuple[Packument | None, Release | None]:
+        try:
+            packument = self.client.packument(package.name)
+            release = packument.releases.get(package.version)
+        except RegistryError as error:
+            problems.append(str(error))
+            return None, None
+        if release is None:
+            gone = package.version in packument.times or packument.unpublished
+            problems.append(
+                f"{package.name}@{package.version} is not in the registry {packument.registry}"
+                + (" any more: it was unpublished" if gone else "")
+            )
+        return packument, release
+
+    def _analysis(
+        self, package: LockedPackage, release: Release | None, problems: list[str]
+    ) -> tuple[TarballAnalysis | None, bytes | None]:
+        """What the tarball holds, and its bytes where they had to be fetched for that."""
+        stated = _sha512(package.integrity) or _sha512(release.dist.integrity if release else None)
+        if stated is not None and (stored := self._results.get(stated)) is not None:
+            return stored, None
+        try:
+            tarball = self.client.tarball(package, release)
+        except NotInRegistry as error:
+            if not problems:  # else the packument has told the same already
+                problems.append(str(error))
+            return None, None
+        except RegistryError as error:
+            problems.append(str(error))
+            return None, None
+        return self.analyse(tarball, None, problems), tarball
+
+    def _too_young(
+        self, context: AuditContext, findings: Sequence[Finding], problems: list[str]
+    ) -> tuple[Finding, ...]:
+        """A release that is younger than the settings ask for is held."""
+        packument, analysis = context.packument, context.analysis
+        if packument is None:
+            return ()
+        change = Change(
+            baseline=context.baseline.version if context.baseline is not None else None,
+            diff=analysis.diff if analysis is not None else None,
+            trust_lost=tuple(sorted({finding.rule for finding in findings} & _TRUST_LOST)),
+        )
+        published = packument.times.get(context.locked.version)
+        age = judge_age(context.locked.name, published, self._now, self._config.cooldown, change)
+        if age.outcome is Outcome.UNKNOWN:
+            problems.append(age.reason)
+        return (age.finding,) if age.finding is not None else ()
+
+    def _packument_or_none(self, name: str) -> Packument | None:
+        """What the registry says of a dependency; None where it does not answer, which is no evidence."""
+        try:
+            return self.client.packument(name)
+        except RegistryError:
+            return None
+
+    def _signed(self, context: AuditContext, findings: list[Finding]) -> IntegrityReport:
+        """The integrity report with what the registry's signature and the attestations of origin are worth.
+
+        A registry that signs nothing, or cannot be asked, leaves no finding and nothing open.
+        """
+        package, release, packument = context.locked, context.release, context.packument
+        if release is None or packument is None:
+            return context.integrity
+        name, version, registry = package.name, package.version, packument.registry
+        signed = self._evidence.signature(name, version, release, registry)
+        findings += audit_signature(name, version, signed, packument)
+        if context.analysis is None:
+            return replace(context.integrity, signature=signed.outcome.value)
+        digest = bytes.fromhex(_key(context.analysis))
+        built = self._evidence.provenance(name, version, release, registry, digest)
+        findings += audit_provenance(name, version, built, release.manifest.repository)
+        return replace(context.integrity, signature=signed.outcome.value, provenance=built.outcome.value)
+
+    def _against_baseline(
+        self,
+        analysis: TarballAnalysis,
+        tarball: bytes | None,
+        package: LockedPackage,
+        release: Release | None,
+        old: Release,
+        problems: list[str],
+    ) -> TarballAnalysis:
+        """The same analysis, now knowing what is new; without the baseline's bytes, the one that was given."""
+        key, old_key = _key(analysis), _sha512(old.dist.integrity)
+        if old_key is not None and (stored := self._results.get(key, old_key)) is not None:
+            return stored
+        earlier = as_locked(package.name, old)
+        try:
+            old_tarball = self.client.tarball(earlier, old)
+            if tarball is None:
+                tarball = self.client.tarball(package, release)
+        except RegistryError as error:
+            problems.append(f"the baseline {old.manifest.version} could not be compared with: {error}")
+            return analysis
+        outcome, _ = compare(old.dist.integrity, compute_hashes(old_tarball, ("sha512",)))
+        if outcome is IntegrityOutcome.MISMATCH:
+            problems.append(f"the baseline {old.manifest.version} is not what the registry says that it is")
+            return analysis
+        compared = self.analyse(tarball, old_tarball, problems)
+        if compared is None or _key(compared) != _key(analysis):
+            problems.append("its bytes changed between two downloads")
+            return analysis
+        return compared
+
+    def analyse(self, tarball: bytes, baseline: bytes | None, problems: list[str]) -> TarballAnalysis | None:
+        """Have a worker read a tarball (against its baseline's), and remember the answer.
+
+        Where there is none, the reason is added to *problems*.
+        """
+        answer = self._pool.analyse(tarball, baseline)
+        if isinstance(answer, str):
+            problems.append(answer)
+            return None
+        self._results.put(_key(answer), answer, sha512(baseline).hexdigest() if baseline is not None else "")
+        return answer
+
+    @property
+    def _pool(self) -> AnalysisPool:
+        with self._pool_lock:
+            if self._started_pool is None:
+                from npmguard.pool import AnalysisPool  # noqa: PLC0415 - a scan that knows all needs no workers
+
+                self._started_pool = AnalysisPool(
+                    self._config.jobs, self._config.rules, self._config.limits, prefilter=self._prefilter
+                )
+            return self._started_pool
+
+
+def _baseline(
+    packument: Packument | None, version: str, malicious: frozenset[str], problems: list[str]
+) -> tuple[Baseline | None, Release | None]:
+    baseline = choose_baseline(packument, version, malicious) if packument is not None else None
+    if packument is None or baseline is None:
+        return None, None
+    try:
+        return baseline, packument.releases[baseline.version]
+    except RegistryError as error:
+        problems.append(f"the baseline {baseline.version} cannot be compared with: {error}")
+        return baseline, None
+
+
+def as_locked(name: str, release: Release) -> LockedPackage:
+    """A version that no lock holds, as if one held what the registry says of it."""
+    return LockedPackage(
+        name=name, version=release.manifest.version, location="", line=0, integrity=release.dist.integrity
+    )
+
+
+def _proven(integrity: IntegrityReport) -> bool:
+    held = {IntegrityOutcome.VALID, IntegrityOutcome.WEAK, IntegrityOutcome.MISMATCH}
+    return integrity.lock in held or integrity.registry in held
+
+
+def _sha512(integrity: Integrity | None) -> str | None:
+    """The sha512 (hex) by which bytes are known before they are read, where one is stated."""
+    if integrity is None:
+        return None
+    return next((item.digest.hex() for item in integrity.hashes if item.algorithm == "sha512"), None)
+
+
+def _key(analysis: TarballAnalysis) -> str:
+    return next(item.digest.hex() for item in analysis.hashes if item.algorithm == "sha512")
