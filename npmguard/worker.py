@@ -64,7 +64,7 @@ def analyse_tarball(
     return TarballAnalysis(
         hashes=hashes,
         size=len(tarball),
-        file_count=len(archive.files),
+        file_count=archive.entry_count,
         unpacked_size=archive.unpacked_size,
         manifest=archive.manifest,
         notes=archive.notes,
