@@ -280,10 +280,14 @@ class Constants(Objects):
         return self.fold(node.named_children[-1]) if node.named_children else UNKNOWN
 
     def _assigned(self, node: Node) -> Value:
+        chain: list[int] = []
         right: Node | None = node
         while right is not None and right.type == "assignment_expression":
+            chain.append(right.id)
             right = right.child_by_field_name("right")
-        return UNKNOWN if right is None else self.fold(right)
+        value = UNKNOWN if right is None else self.fold(right)
+        self._known.update(dict.fromkeys(chain, value))  # ``a = b = … = c`` is asked for at each of its targets
+        return value
 
     def _binary(self, node: Node) -> Value:
         """Fold a chain of operators from its innermost left side on, since generated ones are long."""

@@ -17,7 +17,7 @@ from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.program import Program
 from npmguard.javascript.syntax import BY_START
-from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides, way_to
+from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides
 
 MAX_BYTES = 12_000  # of a loop or function that is searched
 MAX_CANDIDATES = 2_000  # comparisons that are looked at in one file
@@ -61,7 +61,7 @@ class EditDistances:
         for node in self._program.in_time(equal[:MAX_CANDIDATES]):
             if not self._compares_characters(node):
                 continue
-            way = way_to(self._index.root, node.start_byte, node.end_byte)
+            way = self._program.way_to(node)
             for region in self._regions(way):
                 place = (region.start_byte, region.end_byte)
                 if place not in seen:

@@ -53,7 +53,7 @@ def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> Fi
     nodes = captures(parsed)
     whole = (FunctionSpan(0, len(parsed.text), -1),)
     if parsed.tree is None:
-        return FileFacts(path, (), whole, parsed.partial, parsed.problem)
+        return FileFacts(path, (), whole, parsed.partial, parsed.problem, unread=parsed.problem is not None)
     if parsed.grammar.typed:
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
@@ -64,7 +64,8 @@ def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> Fi
     facts = _draw(program, reach, spans, interest)
     late = f"not analysed within {limits.analysis_seconds:.0f} s" if program.late else None
     program.close()
-    return FileFacts(path, facts, spans, parsed.partial, program.constants.problem or late)
+    problem = late or program.constants.problem
+    return FileFacts(path, facts, spans, parsed.partial, problem, unread=late is not None)
 
 
 def _runs(nodes: Captures) -> bool:

@@ -17,7 +17,7 @@ from npmguard.javascript.edit_distance import LESS, MAX_BYTES, is_loop
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.paths import Root
 from npmguard.javascript.program import Program
-from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides, way_to
+from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides
 
 _TEXTUAL = re.compile(
     rb"\[[^\]]{1,40}\]\s*[!=]==?|[!=]==?\s*[\w$.]{1,40}\[|\.(?:charAt|charCodeAt|codePointAt|startsWith|endsWith"
@@ -132,7 +132,7 @@ class Choices:
                 side.type in _COMPARED and self._comparing_call(side) is not None for side in (left, right)
             ):
                 continue
-            way = way_to(self._index.root, node.start_byte, node.end_byte)
+            way = self._program.way_to(node)
             if not any(is_loop(self._index, way, position) for position in range(len(way))):
                 continue
             guarded = self._guarded(way, node)
@@ -210,7 +210,7 @@ class Choices:
         name = self._constants.property_name(left)
         if name is None or name != self._constants.property_name(right) or name == "length":
             return False
-        way = way_to(self._index.root, node.start_byte, node.end_byte)
+        way = self._program.way_to(node)
         for position in range(len(way) - 1, 0, -1):
             if (
                 way[position].type == "call_expression"

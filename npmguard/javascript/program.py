@@ -15,8 +15,10 @@ from npmguard.javascript.index import Index
 from npmguard.javascript.names import Names
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.syntax import Captures, Parsed
+from npmguard.javascript.tree import way_to
 
 _Item = TypeVar("_Item")
+_MAX_LEVELS = 2_000_000  # of the tree that are passed in all on ways to nodes: about a second
 
 
 class Program:
@@ -32,6 +34,7 @@ class Program:
         self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
+        self._levels = _MAX_LEVELS
         self._deadline = parsed.deadline
 
     def in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
@@ -41,6 +44,15 @@ class Program:
                 self.late = True
                 return
             yield item
+
+    def way_to(self, node: Node) -> list[Node]:
+        """The nodes around *node*, outermost first and itself last; none when too many were asked for."""
+        if self._levels <= 0:
+            self.constants.give_up("nested too deeply for its shapes to be searched")
+            return []
+        way = way_to(self.index.root, node.start_byte, node.end_byte)
+        self._levels -= len(way)
+        return way
 
     def close(self) -> None:
         """Let go of what refers back, so that the memory is free at once."""

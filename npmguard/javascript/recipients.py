@@ -11,23 +11,11 @@ from npmguard.javascript.bindings import How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
-from npmguard.javascript.tree import Place, first_child, way_to
+from npmguard.javascript.tree import Place, first_child
 
-_RECIPIENTS = frozenset(
-    {
-        *(
-            "to",
-            "recipient",
-            "destination",
-            "toPubkey",
-            "pubkey",
-            "toAddress",
-            "to_address",
-            "recipientAddress",
-        ),
-        *("receiver", "payTo"),
-    }
-)
+_RECIPIENTS = frozenset({"to", "recipient", "destination", "receiver", "payTo", "pubkey", "toPubkey"}) | {
+    *("toAddress", "to_address", "recipientAddress"),
+}
 _RECIPIENT_KEY = re.compile(
     rb"[\"'\[]{0,2}(?:%s)\b[\"'\]]{0,2}\s*:" % b"|".join(name.encode() for name in sorted(_RECIPIENTS))
 )
@@ -40,13 +28,14 @@ class Recipients:
 
     def __init__(self, program: Program) -> None:
         """Prepare to search *program*."""
+        self._program = program
         self._index = program.index
         self._scopes = program.scopes
         self._constants = program.constants
 
     def find(self) -> Iterator[Place]:
         """Assignments to, and replaced copies of, what a parameter describes."""
-        for node, left, kind, right, _compound in self._index.assignments:
+        for node, left, kind, right, _compound in self._program.in_time(self._index.assignments):
             if kind not in MEMBERS or right is None or unwrap(right).type in _NO_ADDRESS:
                 continue
             if kind == "member_expression":
@@ -72,8 +61,8 @@ class Recipients:
             for node in self._index.of("shorthand")
             if text[node.start_byte : node.end_byte].decode("utf-8", "replace") in _RECIPIENTS
         ]
-        for key in keys:
-            way = way_to(self._index.root, key.start_byte, key.end_byte)
+        for key in self._program.in_time(keys):
+            way = self._program.way_to(key)
             holders = [position for position, node in enumerate(way) if node.type == "object"]
             if not holders:
                 continue
@@ -95,7 +84,7 @@ class Recipients:
 
     def _definitions(self) -> Iterator[Place]:
         """``Reflect.set(transaction, "to", other)`` and ``Object.defineProperty``."""
-        for call, _callee, _kind in self._index.calls_of((b"set", b"defineProperty")):
+        for call, _callee, _kind in self._program.in_time(self._index.calls_of((b"set", b"defineProperty"))):
             given = arguments(call)
             if len(given) > 2 and self._constants.text(given[1]) in _RECIPIENTS and self._given(given[0]):
                 yield (call.start_byte, call.end_byte, None)

@@ -12,7 +12,7 @@ Each is neutral: libraries have them by trade.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.most_similar import Choices
@@ -33,7 +33,7 @@ SHAPES = frozenset({WRAPS_ORIGINAL, *_SEARCHES})
 
 
 def find_shapes(
-    program: Program, wrapping: Wrapping | None, hooks: Iterable[Hook], wanted: frozenset[str] | None
+    program: Program, wrapping: Wrapping | None, hooks: Sequence[Hook], wanted: frozenset[str] | None
 ) -> Iterator[tuple[str, Place]]:
     """The shapes of *program* whose names are wanted (None: all); *wrapping* judges *hooks* if it is there."""
     if wrapping is not None:

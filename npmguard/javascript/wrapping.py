@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -49,8 +49,10 @@ class Wrapping:
         self._names = program.names
         self._index = program.index
         self._spans = spans
+        self._starts = [span.start for span in spans]
         self._named: dict[str, list[Binding]] = {}
         self._kept: dict[str, list[tuple[bytes, Node]]] = {}
+        self._by_reference: dict[str, dict[str | bytes, set[Binding]]] = {}
         self._find_names()
         self._find_kept()
 
@@ -58,42 +60,51 @@ class Wrapping:
         """Whether some member of that last name is kept anywhere in the file."""
         return last in self._named or last in self._kept
 
-    def find(self, hooks: Iterable[Hook]) -> Iterator[Place]:
+    def find(self, hooks: Sequence[Hook]) -> Iterator[Place]:
         """The hooks that call the original."""
-        for hook in hooks:
+        for hook in self._program.in_time(hooks):
             if hook.proxied == hook.path or self._calls_original(hook):
                 yield (hook.node.start_byte, hook.node.end_byte, hook.function)
 
     def _calls_original(self, hook: Hook) -> bool:
-        bindings = [
-            each for each in self._named.get(hook.path.segments[-1], ()) if self._is_original(each, hook)
-        ]
-        kept = self._kept_under(hook)
-        if not bindings and kept is None:
+        originals, kept = self._originals(hook), self._kept_under(hook)
+        if not originals and kept is None:
             return False
         reached = dict.fromkeys([hook.function, *self._spans[hook.function].reaches])
         for index in list(reached)[:_MAX_REACHED]:
             span = self._spans[index]
-            if any(self._is_called(binding, span) for binding in bindings):
-                return True
+            position = bisect_left(self._starts, span.start, 1)
+            while position < len(self._spans) and self._spans[position].start < span.end:
+                named = self._scopes.mentions[position] & originals
+                if any(self._is_called(binding, span) for binding in named):
+                    return True
+                position += 1
             if kept is not None and kept.search(self._scopes.text, span.start, span.end):
                 return True
         return False
 
-    def _is_original(self, binding: Binding, hook: Hook) -> bool:
-        """Whether a name stands for what the hook replaces; of an unknown object, by how it is spelled."""
+    def _originals(self, hook: Hook) -> set[Binding]:
+        """The names that stand for what the hook replaces; of an unknown object, by how it is spelled."""
+        last = hook.path.segments[-1]
+        by_reference = self._by_reference.get(last)
+        if by_reference is None:
+            by_reference = self._by_reference[last] = {}
+            for binding in self._named.get(last, ()):
+                by_reference.setdefault(self._reference_of(binding), set()).add(binding)
+        if hook.path.known:
+            return by_reference.get(hook.path.name, set())
+        return set() if hook.target is None else by_reference.get(self._spell(hook.target), set())
+
+    def _reference_of(self, binding: Binding) -> str | bytes:
+        """What a name stands for: its path if that is known, or else how it is spelled."""
         path = self._names.of_binding(binding)
-        if path.known or hook.path.known:
-            return path == hook.path
         _how, node, steps, _function, _default = binding.definitions[0]
-        if hook.target is None or node is None:
-            return False
+        if path.known or node is None:
+            return path.name
         spelled = self._spell(node)
         if steps:
-            spelled += b"".join(b"." + step.encode() for step in steps if isinstance(step, str))
-        elif node.type == "call_expression":
-            spelled = spelled.partition(b".bind(")[0]
-        return spelled == self._spell(hook.target)
+            return spelled + b"".join(b"." + step.encode() for step in steps if isinstance(step, str))
+        return spelled.partition(b".bind(")[0] if node.type == "call_expression" else spelled
 
     def _find_names(self) -> None:
         """The names that are given members, by the last name of the member."""
