@@ -200,10 +200,11 @@ def rules_test(
 @rules_app.command("docs")
 def rules_docs(*, output: OutputOption = None, config: ConfigOption = None) -> int:
     """Write the page that describes every rule."""
+    from npmguard.audit.every_rule import described
     from npmguard.detect import rule_docs
 
     _writable(output)
-    _emit(rule_docs.render(_ruleset(config)).encode(), output)
+    _emit(rule_docs.render(_ruleset(config), described()).encode(), output)
     return OK
 
 
@@ -397,8 +398,7 @@ def _write(report: ScanReport, format_: Format, output: Path | None, verbose: bo
 
 
 def _rule_texts(settings: Config) -> dict[str, RuleText]:
-    from npmguard.audit.catalogue import AUDIT_RULES
-    from npmguard.audit.trust_rules import TRUST_RULES
+    from npmguard.audit.every_rule import EVERY_RULE
     from npmguard.detect.rule import load_ruleset
     from npmguard.report.sarif import RuleText
 
@@ -406,7 +406,7 @@ def _rule_texts(settings: Config) -> dict[str, RuleText]:
         rule.id: RuleText(rule.title, rule.description, rule.remediation, rule.severity, rule.references)
         for rule in load_ruleset(settings.rules).rules
     }
-    for audit in (*AUDIT_RULES, *TRUST_RULES):
+    for audit in EVERY_RULE:
         texts[audit.id] = RuleText(audit.title, audit.description, audit.remediation, audit.severity, ())
     return texts
 

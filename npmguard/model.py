@@ -460,6 +460,7 @@ class FileFacts:
     functions: tuple[FunctionSpan, ...] = field(repr=False)
     partial: bool = False
     problem: str | None = None  # why the file, or a part of it, could not be read
+    unread: bool = False  # refused, or not read to its end: nobody can say what it does
 
 
 # --- findings --------------------------------------------------------------------------------------------

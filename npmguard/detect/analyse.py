@@ -133,7 +133,7 @@ class _Analysis:
         try:
             for file in self._to_read(prefilter=prefilter):
                 self.check()
-                sightings = self.read(file, self._partial)
+                sightings = self.read(file, self._partial, self._reasons)
                 if sightings is not None:
                     read.append(sightings)
         except LimitExceeded as error:
@@ -152,11 +152,18 @@ class _Analysis:
             unverified="; ".join(dict.fromkeys(self._reasons)) or None,
         )
 
-    def read(self, file: PackageFile, partial: list[tuple[str, str]]) -> FileSightings | None:
-        """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read."""
+    def read(
+        self, file: PackageFile, partial: list[tuple[str, str]], reasons: list[str]
+    ) -> FileSightings | None:
+        """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read.
+
+        A file that was refused or not read to its end is a reason to call the package unverified.
+        """
         from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
 
         facts = extract_facts(file.path, file.content or b"", self._limits, self._matcher.interest)
+        if facts.unread:
+            reasons.append(f"{file.path} was not read as code: {facts.problem}")
         if facts.problem or facts.partial:
             partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
         return self._matcher.read(facts)
@@ -250,7 +257,7 @@ class _Old:
     def _fired_in(self, path: str) -> frozenset[str]:
         if path not in self._signals:
             file = self._archive.files.get(path)
-            sightings = self._analysis.read(file, []) if file and file.content is not None else None
+            sightings = self._analysis.read(file, [], []) if file and file.content is not None else None
             self._signals[path] = frozenset(sightings.whole.fired()) if sightings else frozenset()
         return self._signals[path]
 

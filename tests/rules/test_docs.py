@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from npmguard.audit.every_rule import EVERY_RULE, described
 from npmguard.detect import rule_docs
 from npmguard.detect.rule import load_ruleset
 from npmguard.errors import UsageError
@@ -13,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 
 
 def test_the_page_of_rules_is_what_the_rule_files_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == rule_docs.render(RULESET), (
+    assert PAGE.read_text(encoding="utf-8") == rule_docs.render(RULESET, described()), (
         "run: npmguard rules docs -o docs/rules.md"
     )
 
@@ -40,3 +41,9 @@ def test_one_rule_or_signal_is_shown_alone() -> None:
         assert rule_docs.render_one(RULESET, name) in page
     with pytest.raises(UsageError, match="npmguard rules list"):
         rule_docs.render_one(RULESET, "no-such-rule")
+
+
+def test_every_rule_id_of_an_audit_is_described_once() -> None:
+    ids = [rule.id for rule in EVERY_RULE]
+    assert len(set(ids)) == len(ids)
+    assert not {rule.id for rule in RULESET.rules} & set(ids)

@@ -240,3 +240,11 @@ def test_nothing_in_a_package_turns_the_scan_off() -> None:
 
 def test_an_empty_package_is_clean() -> None:
     assert analyse({}) == CodeAnalysis()
+
+
+def test_a_file_that_the_parser_refuses_is_never_clean() -> None:
+    nested = f"{CLIPPER}\nx = {'(' * 100_000}1{')' * 100_000};\n"
+    result = analyse({"index.js": nested})
+    assert result.unverified is not None
+    assert "index.js" in result.unverified
+    assert verdict_of(result.findings, result.unverified) is not Verdict.CLEAN
