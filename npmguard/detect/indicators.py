@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,6 +48,8 @@ _LONGEST_HOST = 253  # RFC 1035
 _HOST = re.compile(rb"[A-Za-z0-9_.-]{4,}")
 _SLASHES = re.compile(rb"(?:\\?/){2}")
 _NETLOC = re.compile(rb"[^/?#\s\"'`<>\\(){},;]{1,300}")
+_REST = re.compile(rb"[^\s\"'`<>]+")
+_AT = re.compile(rb"@")
 _WORD = re.compile(rb"[A-Za-z0-9_]{20,}")
 _LOCAL = re.compile(rb"[^\s@<>\"'`:;,()\[\]\\/=]{1,64}\Z")
 _NUMERIC = re.compile(rb"[0-9.]{7,}|[0-9A-Fa-f:]{3,}")
@@ -150,9 +153,8 @@ class _Values:
             ordered, key=lambda it: not it.source
         ):  # of one value, the one that says whose it is
             put[each.kind](each)
-        self.lengths = {
-            host: sorted({len(rest) for rest in rests}, reverse=True) for host, rests in self.urls.items()
-        }
+        self.lengths = {host: sorted({len(rest) for rest in rests}) for host, rests in self.urls.items()}
+        self.mail_hosts = frozenset(mail.partition(b"@")[2] for mail in self.mails)
         self.most_labels = max((domain.count(b".") + 1 for domain in self.domains), default=0)
         self.shortest = min(map(len, self._literals()), default=0)
 
@@ -264,23 +266,27 @@ class _Search:
             host = netloc.group().rstrip(b".,;:)").lower()
             if host not in urls:
                 continue
-            longest = lengths[host][0]
-            rest = text[netloc.end() : netloc.end() + 2 * longest + 2].replace(b"\\/", b"/")
-            for length in lengths[host]:
+            longest = 2 * lengths[host][-1] + 2  # twice, for every slash may be escaped
+            told = _REST.match(text, netloc.end(), netloc.end() + longest)
+            rest = told.group().replace(b"\\/", b"/") if told else b""
+            fitting = lengths[host][: bisect_right(lengths[host], len(rest))]
+            for length in reversed(fitting):
                 indicator = urls[host].get(rest[:length])
-                if indicator is None or len(rest) < length:
+                if indicator is None:
                     continue
                 if not length or not rest[length - 1 : length].isalnum() or not _CONTINUES.match(rest, length):
                     yield _Hit(indicator, match.start(), netloc.end() + length)
                     break
 
     def _mails(self, text: bytes) -> Iterator[_Hit]:
-        for at in self._places(re.compile(rb"@"), text):
-            local = _LOCAL.search(text[max(at.start() - 64, 0) : at.start()])
+        for at in self._places(_AT, text):
             host = _HOST.match(text, at.end(), at.end() + _LONGEST_HOST)
-            if local is None or host is None:
+            domain = host.group().rstrip(b".-") if host else b""
+            if domain.lower() not in self._values.mail_hosts:
                 continue
-            domain = host.group().rstrip(b".-")
+            local = _LOCAL.search(text[max(at.start() - 64, 0) : at.start()])
+            if local is None:
+                continue
             indicator = self._values.mails.get((local.group() + b"@" + domain).lower())
             if indicator is not None:
                 start = at.start() - len(local.group())
