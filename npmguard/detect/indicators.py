@@ -39,6 +39,7 @@ MOST: Final = 20
 """Findings of one package; one more says how many others there are."""
 
 _MANIFEST = "package.json"
+_TYPED = (".ts", ".mts", ".cts")
 _EXCERPT = 160
 _LEAD = 24
 _PATTERNS_A_RULE = 500  # yara-x takes time quadratic in the patterns of one rule
@@ -378,7 +379,8 @@ class _Match:
     def _match_content(self, file: PackageFile, content: bytes) -> Iterator[Finding]:
         found = self._search.run(content)
         if file.path not in self._sources:
-            yield from (self._in_clear(file, content, hit) for hit in found.values())
+            typed = file.path.endswith(_TYPED)  # declarations: code that does not run
+            yield from (self._in_clear(file, content, hit) for hit in found.values() if hit.sure or not typed)
             if file.path == _MANIFEST and not found:
                 yield from self._match_scripts(content)
             return
@@ -444,7 +446,7 @@ class _Match:
                 decoded=_excerpt(text, hit.start, hit.end) if fact.decoded else None,
             )
             yield _finding(indicator, hit.confidence, evidence)
-        if facts.partial or facts.problem:  # nothing says what those places are
+        if facts.partial or not facts.facts:  # nothing says what those places are
             for indicator, hit in unsure.items():
                 if indicator not in places:
                     yield self._in_clear(file, content, replace(hit, confidence=Confidence.MEDIUM))

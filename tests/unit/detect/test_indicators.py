@@ -163,6 +163,10 @@ def test_files_that_are_no_source_are_read() -> None:
     ]
 
 
+def test_a_property_in_a_declaration_is_no_host() -> None:
+    assert matched({"index.d.ts": "declare namespace evil.example { const a: evil.example; }"}) == ()
+
+
 def test_evidence_says_who_knows_it_and_since_when() -> None:
     (finding,) = matched({"index.js": "go('evil.example')"})
     assert finding.evidence[0].message == "domain named by campaign, 2025-09-08"
