@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from npmguard.detect.rule import Ruleset
-    from npmguard.model import Lockfile, Maintainer, ScanReport
+    from npmguard.model import Indicator, Lockfile, Maintainer, ScanReport
     from npmguard.report.sarif import RuleText
     from npmguard.scan import Progress, Scanner
 
@@ -76,6 +76,10 @@ MinAgeOption = Annotated[str | None, typer.Option("--min-age", help="Hold younge
 FixOverridesOption = Annotated[
     bool, typer.Option("--fix-overrides", help="Print the overrides for package.json in place of the report.")
 ]
+IndicatorsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--indicators", help="Domains, URLs, addresses, hashes to find: plain, CSV, STIX, MISP."),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List skipped entries and notes, too.")]
 
 
@@ -91,6 +95,7 @@ def scan(
     offline: OfflineOption = False,
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
+    indicators: IndicatorsOption = None,
     min_age: MinAgeOption = None,
     fix_overrides: FixOverridesOption = False,
     verbose: VerboseOption = False,
@@ -103,7 +108,8 @@ def scan(
     settings = _with_min_age(_settings(found.parent, config, fail_on, jobs, no_cache), min_age)
     _writable(output)
     lock = read_lockfile(found, settings.limits)
-    with _scanner(settings, found.parent, offline, no_prefilter) as scanner, _progress() as progress:
+    wanted = _indicators(indicators, settings)
+    with _scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner, _progress() as progress:
         report = scanner.scan(lock, progress)
     report = replace(report, seconds=time.monotonic() - started)
     if fix_overrides:
@@ -124,13 +130,14 @@ def inspect(
     offline: OfflineOption = False,
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
+    indicators: IndicatorsOption = None,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge one package: npmguard inspect ./left-pad-1.3.0.tgz, npmguard inspect debug@4.4.3."""
     started = time.monotonic()
     settings = _settings(Path(), config, fail_on, 1, no_cache)
     _writable(output)
-    with _scanner(settings, Path(), offline, no_prefilter) as scanner:
+    with _scanner(settings, Path(), offline, no_prefilter, _indicators(indicators, settings)) as scanner:
         report = scanner.inspect(target)
     report = replace(report, seconds=time.monotonic() - started)
     _write(report, format_, output, verbose, settings)
@@ -351,11 +358,32 @@ def _overrides(report: ScanReport, lock: Lockfile) -> str:
     return overrides_block(report, direct=[requirement.name for requirement in lock.nodes[""].requires])
 
 
-def _scanner(settings: Config, project: Path, offline: bool, no_prefilter: bool) -> Scanner:
+def _indicators(files: list[Path] | None, settings: Config) -> tuple[Indicator, ...]:
+    if not files:
+        return ()
+    from npmguard.intel.indicators import load_indicators
+
+    limit = settings.limits.indicator_bytes
+    return tuple(indicator for file in files for indicator in load_indicators(file, limit))
+
+
+def _scanner(
+    settings: Config,
+    project: Path,
+    offline: bool,
+    no_prefilter: bool,
+    indicators: tuple[Indicator, ...] = (),
+) -> Scanner:
     from npmguard.registry.npmrc import load_npm_config
     from npmguard.scan import Scanner
 
-    return Scanner(settings, load_npm_config(project, os.environ), offline=offline, prefilter=not no_prefilter)
+    return Scanner(
+        settings,
+        load_npm_config(project, os.environ),
+        offline=offline,
+        prefilter=not no_prefilter,
+        indicators=indicators,
+    )
 
 
 def _ruleset(config: Path | None, folder: Path | None = None) -> Ruleset:

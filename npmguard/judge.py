@@ -27,6 +27,7 @@ from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
     Baseline,
     Finding,
+    Indicator,
     Integrity,
     IntegrityOutcome,
     IntegrityReport,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from npmguard.config import Config
+    from npmguard.detect.indicators import IndicatorMatcher
     from npmguard.pool import AnalysisPool
     from npmguard.registry.npmrc import NpmConfig
 
@@ -88,7 +90,13 @@ class Judge:
     """
 
     def __init__(
-        self, config: Config, npm: NpmConfig, *, offline: bool = False, prefilter: bool = True
+        self,
+        config: Config,
+        npm: NpmConfig,
+        *,
+        offline: bool = False,
+        prefilter: bool = True,
+        indicators: tuple[Indicator, ...] = (),
     ) -> None:
         self._config = config
         self._npm = npm
@@ -99,7 +107,10 @@ class Judge:
         directory = config.cache.path if config.cache.enabled else None
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
         self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
-        self._results = ResultsCache(directory, self.ruleset, config.limits)
+        self._indicators = indicators
+        self._matcher = _matcher(indicators)
+        known = self._matcher.digest if self._matcher is not None else ""
+        self._results = ResultsCache(directory, self.ruleset + known, config.limits)
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
         self._asked: Future[KnownMalware] | None = None
         self._pool_lock = threading.Lock()
@@ -160,6 +171,8 @@ class Judge:
             findings += audit(context)
         stated = package.integrity or (release.dist.integrity if release is not None else None)
         findings += known_malware.audit(package.name, package.version, stated, self.known())
+        if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
+            findings.append(named)
         findings += trust.audit(context, self._packument_or_none)
         findings += self._too_young(context, findings, problems)
         integrity = self._signed(context, findings)
@@ -331,9 +344,21 @@ class Judge:
                 from npmguard.pool import AnalysisPool  # noqa: PLC0415 - a scan that knows all needs no workers
 
                 self._started_pool = AnalysisPool(
-                    self._config.jobs, self._config.rules, self._config.limits, prefilter=self._prefilter
+                    self._config.jobs,
+                    self._config.rules,
+                    self._config.limits,
+                    prefilter=self._prefilter,
+                    indicators=self._indicators,
                 )
             return self._started_pool
+
+
+def _matcher(indicators: tuple[Indicator, ...]) -> IndicatorMatcher | None:
+    if not indicators:
+        return None
+    from npmguard.detect.indicators import IndicatorMatcher  # noqa: PLC0415 - brings yara-x with it
+
+    return IndicatorMatcher(indicators)
 
 
 def _baseline(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from npmguard.config import Limits
+    from npmguard.model import Indicator
 
 _START_SECONDS = 60.0
 # What the interpreter needs to find itself; a worker has no use for tokens that the environment may hold.
@@ -48,8 +49,16 @@ class AnalysisPool:
     flight.
     """
 
-    def __init__(self, jobs: int, rules: tuple[str, ...], limits: Limits, *, prefilter: bool = True) -> None:
-        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter))
+    def __init__(
+        self,
+        jobs: int,
+        rules: tuple[str, ...],
+        limits: Limits,
+        *,
+        prefilter: bool = True,
+        indicators: tuple[Indicator, ...] = (),
+    ) -> None:
+        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators))
         self._seconds = limits.analysis_seconds * _GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
         self._workers = [_Worker(settings) for _ in range(jobs or os.cpu_count() or 1)]

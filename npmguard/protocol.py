@@ -13,16 +13,18 @@ from typing import IO
 import msgspec
 
 from npmguard.config import Limits
+from npmguard.model import Indicator
 
 HEADER = 8
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a worker has to know before the first tarball: further rule folders, the caps."""
+    """What a worker has to know before the first tarball: further rule folders, the caps, the indicators."""
 
     rules: tuple[str, ...]
     limits: Limits
     prefilter: bool = True
+    indicators: tuple[Indicator, ...] = ()
 
 
 def send(stream: IO[bytes], frame: bytes) -> None:

@@ -23,6 +23,7 @@ from npmguard.judge import Judge, Judgement, as_locked
 from npmguard.model import (
     Comparison,
     Fix,
+    Indicator,
     Integrity,
     IntegrityOutcome,
     IntegrityReport,
@@ -72,10 +73,16 @@ class Scanner:
     """Scans lockfiles and single targets; a context manager around one :class:`~npmguard.judge.Judge`."""
 
     def __init__(
-        self, config: Config, npm: NpmConfig, *, offline: bool = False, prefilter: bool = True
+        self,
+        config: Config,
+        npm: NpmConfig,
+        *,
+        offline: bool = False,
+        prefilter: bool = True,
+        indicators: tuple[Indicator, ...] = (),
     ) -> None:
         self._config = config
-        self._judge = Judge(config, npm, offline=offline, prefilter=prefilter)
+        self._judge = Judge(config, npm, offline=offline, prefilter=prefilter, indicators=indicators)
 
     def __enter__(self) -> Self:
         return self

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from npmguard.detect.analyse import CodeAnalysis, analyse_package, is_source, missing_sources
+from npmguard.detect.indicators import IndicatorMatcher
 from npmguard.detect.rule import Ruleset, load_ruleset
-from npmguard.errors import PackageError
+from npmguard.errors import LimitExceeded, PackageError
 from npmguard.integrity.sri import compute_hashes
 from npmguard.model import TarballAnalysis
 from npmguard.package.diff import diff_archives
@@ -31,7 +32,13 @@ _NESTED = "/package.json"
 
 
 def analyse_tarball(
-    tarball: bytes, ruleset: Ruleset, limits: Limits, baseline: bytes | None = None, *, prefilter: bool = True
+    tarball: bytes,
+    ruleset: Ruleset,
+    limits: Limits,
+    baseline: bytes | None = None,
+    *,
+    prefilter: bool = True,
+    indicators: IndicatorMatcher | None = None,
 ) -> TarballAnalysis:
     """Read one tarball, with its baseline where one is given, and say what it holds and does.
 
@@ -40,7 +47,8 @@ def analyse_tarball(
     """
     hashes = compute_hashes(tarball, ("sha512", "sha1"))
     try:
-        archive = _read(tarball, limits, hashes=baseline is not None)
+        wanted = baseline is not None or (indicators is not None and indicators.needs_hashes)
+        archive = _read(tarball, limits, hashes=wanted)
     except PackageError as error:
         return TarballAnalysis(
             hashes=hashes,
@@ -61,6 +69,10 @@ def analyse_tarball(
         except PackageError as error:
             unverified = f"the baseline's tarball could not be read: {error}"
     code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
+    try:
+        known = indicators.match(archive, limits, hashes) if indicators is not None else ()
+    except LimitExceeded as error:
+        known, unverified = (), str(error)
     return TarballAnalysis(
         hashes=hashes,
         size=len(tarball),
@@ -68,7 +80,7 @@ def analyse_tarball(
         unpacked_size=archive.unpacked_size,
         manifest=archive.manifest,
         notes=archive.notes,
-        findings=code.findings,
+        findings=(*code.findings, *known),
         signals=code.signals,
         partial=code.partial,
         unverified=code.unverified or unverified or archive.manifest_error,
@@ -84,7 +96,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until the input ends."""
     settings = msgspec.msgpack.decode(receive(requests), type=Settings)
     ruleset = load_ruleset(settings.rules)
-    answer = partial(analyse_tarball, ruleset=ruleset, limits=settings.limits, prefilter=settings.prefilter)
+    answer = partial(
+        analyse_tarball,
+        ruleset=ruleset,
+        limits=settings.limits,
+        prefilter=settings.prefilter,
+        indicators=IndicatorMatcher(settings.indicators) if settings.indicators else None,
+    )
     send(answers, ruleset.digest.encode())  # ready
     while tarball := receive(requests):
         baseline = receive(requests)
