@@ -446,7 +446,7 @@ class _Match:
                 decoded=_excerpt(text, hit.start, hit.end) if fact.decoded else None,
             )
             yield _finding(indicator, hit.confidence, evidence)
-        if facts.partial or not facts.facts:  # nothing says what those places are
+        if facts.partial or facts.unread:  # nothing says what those places are
             for indicator, hit in unsure.items():
                 if indicator not in places:
                     yield self._in_clear(file, content, replace(hit, confidence=Confidence.MEDIUM))
