@@ -45,10 +45,10 @@ def analyse_tarball(
     Bytes that cannot be read end in an analysis whose ``unverified`` says why; this never raises for any
     bytes.
     """
-    hashes = compute_hashes(tarball, ("sha512", "sha1"))
+    by_hash = indicators is not None and indicators.needs_hashes
+    hashes = compute_hashes(tarball, ("sha512", "sha256", "sha1") if by_hash else ("sha512", "sha1"))
     try:
-        wanted = baseline is not None or (indicators is not None and indicators.needs_hashes)
-        archive = _read(tarball, limits, hashes=wanted)
+        archive = _read(tarball, limits, hashes=baseline is not None or by_hash)
     except PackageError as error:
         return TarballAnalysis(
             hashes=hashes,

@@ -7,6 +7,7 @@ from typing import Final
 from npmguard.audit import known_malware, provenance, signature
 from npmguard.audit.catalogue import AUDIT_RULES, AuditRule
 from npmguard.audit.trust_rules import TRUST_RULES
+from npmguard.detect import indicators
 from npmguard.model import Severity
 
 _EVIDENCE_RULES: Final = (
@@ -24,6 +25,14 @@ _EVIDENCE_RULES: Final = (
         "A public record names this version as malware, and feed.accept of npmguard.toml calls it wrong.",
         known_malware.OVERRULED_REMEDIATION,
         Severity.LOW,
+    ),
+    AuditRule(
+        indicators.RULE,
+        "It holds something that is known from an attack",
+        "A domain, URL, address, wallet, file hash or package that the given file of indicators names is in this"
+        " version: in the clear, in a string that its code puts together, or as the hash of one of its files.",
+        indicators.REMEDIATION,
+        Severity.CRITICAL,
     ),
     AuditRule(
         "too-young",
