@@ -29,8 +29,8 @@ _EVIDENCE_RULES: Final = (
     AuditRule(
         indicators.RULE,
         "It holds something that is known from an attack",
-        "A domain, URL, address, wallet, file hash or package that the given file of indicators names is in this"
-        " version: in the clear, in a string that its code puts together, or as the hash of one of its files.",
+        "A domain, URL, address, wallet, file hash or package that the given file of indicators names is in"
+        " this version: in the clear, in a string that its code puts together, or as the hash of one of its files.",
         indicators.REMEDIATION,
         Severity.CRITICAL,
     ),
