@@ -26,6 +26,7 @@ from npmguard.intel.gather import gather
 from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
     Baseline,
+    Confidence,
     Finding,
     Indicator,
     Integrity,
@@ -34,6 +35,7 @@ from npmguard.model import (
     LockedPackage,
     Packument,
     Release,
+    Severity,
     TarballAnalysis,
     Verdict,
 )
@@ -185,7 +187,7 @@ class Judge:
         unverified = "; ".join(dict.fromkeys(problems)) or None
         return Judgement(
             verdict=verdict_of(tuple(findings), unverified),
-            findings=tuple(findings),
+            findings=_worst_first(findings),
             integrity=integrity,
             baseline=baseline,
             unverified=unverified,
@@ -378,6 +380,14 @@ def as_locked(name: str, release: Release) -> LockedPackage:
     """A version that no lock holds, as if one held what the registry says of it."""
     return LockedPackage(
         name=name, version=release.manifest.version, location="", line=0, integrity=release.dist.integrity
+    )
+
+
+def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings by severity, then confidence; of one rank, as they were found."""
+    severities, confidences = list(Severity), list(Confidence)
+    return tuple(
+        sorted(findings, key=lambda it: (severities.index(it.severity), confidences.index(it.confidence)))
     )
 
 

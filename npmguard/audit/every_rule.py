@@ -30,7 +30,7 @@ _EVIDENCE_RULES: Final = (
         indicators.RULE,
         "It holds something that is known from an attack",
         "A domain, URL, address, wallet, file hash or package that the given file of indicators names is in"
-        " this version: in the clear, in a string that its code puts together, or as the hash of one of its files.",
+        " this version: in the clear, in a string that its code puts together, or as the hash of a file.",
         indicators.REMEDIATION,
         Severity.CRITICAL,
     ),
