@@ -121,14 +121,14 @@ _TARGETS = frozenset(
 
 def _shorthand_step(node: Node, text: bytes) -> tuple[Step, ...]:
     if node.type == "shorthand_property_identifier_pattern":
-        return (_text(node, text),)
+        return (spelled_text(node, text),)
     return ()
 
 
 def key_name(key: Node, text: bytes) -> str | None:
     """The name that an object's key spells, if it is spelled plainly."""
     if key.type in {"property_identifier", "private_property_identifier", "number"}:
-        return _text(key, text)
+        return spelled_text(key, text)
     if key.type == "computed_property_name":
         inner = key.named_children
         return key_name(inner[0], text) if len(inner) == 1 and inner[0].type == "string" else None
@@ -137,5 +137,6 @@ def key_name(key: Node, text: bytes) -> str | None:
     return None
 
 
-def _text(node: Node, text: bytes) -> str:
+def spelled_text(node: Node, text: bytes) -> str:
+    """The name that a node of *text* spells, as text."""
     return spelled(text[node.start_byte : node.end_byte]).decode("utf-8", errors="replace")

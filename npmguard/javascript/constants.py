@@ -190,6 +190,8 @@ class Constants(Objects):
 
     def _string(self, node: Node) -> Value:
         raw = self._scopes.text[node.start_byte + 1 : node.end_byte - 1]
+        if b"\\" in raw and all(child.type == "string_fragment" for child in node.named_children):
+            return values.as_units(raw.decode("utf-8", "replace"))  # an attribute of JSX, where it is no escape
         if b"&" in raw and any(child.type == "html_character_reference" for child in node.children):
             return values.as_units(html.unescape(raw.decode("utf-8", "replace")))
         return values.unescape_literal(raw)

@@ -18,6 +18,7 @@ from npmguard.javascript.bindings import (
     key_name,
     pattern_names,
     spelled,
+    spelled_text,
 )
 from npmguard.javascript.index import MEMBERS, Index
 
@@ -42,7 +43,8 @@ class _Open(NamedTuple):
 class Declarations:
     """What is declared in one file: found by one sweep over functions, blocks and declarations in source order.
 
-    ``scopes`` are in the order of their starts. ``bound`` is what each declaring name declares, by offset.
+    ``scopes`` are in the order of their starts. ``bound`` is what each declaring name declares,
+    by offset, and ``labels`` are the offsets of identifiers that mean nothing in the file.
     """
 
     def __init__(self, index: Index) -> None:
@@ -54,6 +56,7 @@ class Declarations:
         self.scopes: list[Scope] = [Scope(0, len(index.text) + 1, -1, 0, {})]
         self.bindings: list[Binding] = []
         self.bound: dict[int, Binding] = {}
+        self.labels: set[int] = set()
         self._stack = [_Open(len(index.text) + 1, 0, 0, 0)]
         events: list[tuple[int, int, int, Node]] = []
         for order, name in enumerate(("function", "block", "let", "var", "module", "enum")):
@@ -180,9 +183,10 @@ class Declarations:
             self.bind(scope, target, definition)
 
     def _module(self, node: Node) -> None:
-        source = node.child_by_field_name("source")
         if node.type == "export_statement":
+            self._exports(node)
             return
+        source = node.child_by_field_name("source")
         pending = [child for child in node.named_children if child.type != "string"]
         while pending:
             part = pending.pop()
@@ -191,15 +195,24 @@ class Declarations:
             elif part.type == "import_specifier":
                 name, alias = part.child_by_field_name("name"), part.child_by_field_name("alias")
                 if name is not None:
-                    step = key_name(name, self.text) or self.text[name.start_byte : name.end_byte].decode(
-                        "utf-8", "replace"
-                    )
+                    step = key_name(name, self.text) or spelled_text(name, self.text)
                     self.bind(0, alias or name, Definition(How.MODULE, source, (step,)))
+                    if alias is not None:
+                        self.labels.add(name.start_byte)
             elif part.type == "import_require_clause":
                 source = part.child_by_field_name("source")
                 pending.extend(child for child in part.named_children if child.type == "identifier")
             else:
                 pending.extend(part.named_children)
+
+    def _exports(self, node: Node) -> None:
+        """Note the names in an export that mean nothing in the file: new names, and those of another module."""
+        again = node.child_by_field_name("source") is not None
+        for clause in node.named_children:
+            for specifier in clause.named_children if clause.type == "export_clause" else ():
+                alias = specifier.child_by_field_name("alias")
+                name = specifier.child_by_field_name("name") if again else None
+                self.labels.update(each.start_byte for each in (alias, name) if each is not None)
 
     def _enum(self, node: Node) -> None:
         name = node.child_by_field_name("name")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _EXACT = 2**53
@@ -36,14 +37,11 @@ def number_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    text = repr(float(value))
-    mantissa, exponent, power = text.partition("e")
-    if not exponent:
-        return text
-    if -7 < int(power) < 0:
-        return f"{value:.{len(mantissa.replace('.', '').lstrip('-')) - 1 - int(power)}f}"
+    shortest = repr(value)
+    if 1e-7 < abs(value) < 1e21 or not value:
+        plain = format(Decimal(shortest), "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    mantissa, _, power = shortest.partition("e")
     return f"{mantissa.removesuffix('.0')}e{'+' if int(power) > 0 else ''}{int(power)}"
 
 

@@ -39,6 +39,7 @@ class Scopes:
         self.mentions: list[set[Binding]] = [set() for _ in self.functions]
         self._scopes = declared.scopes
         self._bound = declared.bound
+        self._labels = declared.labels
         self._places, self._innermost = self._boundaries()
         self._resolve(index)
         self._resolve_writes(index)
@@ -90,7 +91,7 @@ class Scopes:
         following, beyond = 1, len(text) + 2
         next_start = scopes[1].start if len(scopes) > 1 else beyond
         end, mentioned = scopes[0].end, mentions[0]
-        uses = self.uses
+        uses, labels = self.uses, self._labels
         for node in identifiers:
             start = node.start_byte
             if start >= next_start or start >= end:
@@ -106,7 +107,7 @@ class Scopes:
                     next_start = scopes[following].start if following < len(scopes) else beyond
                 end = stack[-1][0]
                 mentioned = mentions[scopes[stack[-1][1]].function]
-            if start in bound:
+            if start in bound or start in labels:
                 continue
             name = text[start : node.end_byte]
             binding = active.get(name)
