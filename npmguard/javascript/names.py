@@ -135,15 +135,14 @@ class Names:
         """What the part of *node* refers to that a destructuring takes."""
         for position, step in enumerate(path):
             literal = unwrap(node)
-            inner: Node | None = None
-            if literal.type == "object":
-                name = self._constants.step(step)
-                inner = None if name is None else self._constants.table(literal).get(name)
-            elif literal.type == "array" and isinstance(step, int):
+            if literal.type == "array" and isinstance(step, int):
                 items = [child for child in literal.named_children if child.type != "comment"]
                 inner = items[step] if step < len(items) else None
             else:
-                return extended(self._nested(node), self.steps(path[position:]))
+                name = self._constants.step(step)
+                inner = None if name is None else self._constants.property_node(literal, name)
+                if inner is None and literal.type != "object":
+                    return extended(self._nested(node), self.steps(path[position:]))
             if inner is None:
                 return NOWHERE
             node = inner

@@ -48,7 +48,9 @@ class Relevance:
         self.holders = program.constants.holders()
         self._program = program
         self._hidden: frozenset[bytes] = frozenset()
-        if None not in (self.calls, self.news, self.reads) and self.holders:
+        if self.holders and any(
+            wanted is not None for wanted in (self.calls, self.news, self.writes, self.reads)
+        ):
             self._hidden = self._find_hidden()
 
     @staticmethod
@@ -80,8 +82,8 @@ class Relevance:
             binding = self._program.scopes.binding(node)
             if binding is None:
                 return False
-            path = self._program.names.of_binding(binding)
-            return path.known and bool(path.segments) and path.segments[-1].encode("utf-8", "replace") in wanted
+            last = self._program.names.of_binding(binding).segments[-1:]
+            return bool(last) and last[0].encode("utf-8", "replace") in wanted
         return True
 
     def _may_hold(self, member: Node) -> bool:

@@ -16,39 +16,66 @@ from tests.javascript_facts import read
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "javascript"
 REAL = {path.name: path.read_bytes() for path in sorted(FIXTURES.glob("*.js"))}
 
-NAMES = ["fetch", "open", "send", "request", "replace", "prototype", "ethereum", "exec", "then", "[]", "x", "a"]
+NAMES = ["fetch", "open", "replace", "[]"]
+LOCALS = ["k", "w", "fetch"]
 MODULES = ["fs", "child_process", "./x"]
-SNIPPETS = [
+BEGINNINGS = [
     "const {{{0}: {1}}} = window;",
     "const {1} = window.{0};",
-    "const {1} = window['{0}'];",
-    "window['{0}'.slice(0, 2) + '{0}'.slice(2)] = {1};",
+    "const {1} = window['{0}'.slice(0, 2) + '{0}'.slice(2)];",
+    "let {1}; {1} = self.{0};",
+    "const {1} = {0}.bind(window);",
+    "const {1} = {{{0}: window.{0}, k: {0}, s: '{0}'}};",
+    "const {1} = {{}}; {1}.k = window.{0}; {1}['s'] = '{0}';",
+    "const {1} = window;",
+    "const {1} = {0}.prototype;",
+    "const {1} = require('./x').{0};",
+    "const {1} = require('fs');",
+    "const {{{0}: {1}}} = await import('child_process');",
+    "var {1} = {0} || window.{0}; {1} = {1} ? {1} : {0};",
+    "let \\u0061 = window.{0}; const {1} = \\u0061;",
+    "function {1}() {{ return window }}",
+    "class {1} extends {0} {{ {0}() {{ super.{0}(); this.{0} = 1 }} }}",
+    "const {1} = new Proxy({0}, {{apply(a, b, c) {{ return a(...c) }}}});",
+    "",
+]
+SNIPPETS = [
     "{1}('u', {1});",
     "{1}.{0}('u');",
-    "const {1} = {{{0}: window.{0}, k: '{0}'}};",
-    "{1}.k({0}); window[{1}.k]('v');",
-    "(function ({1}) {{ {1}.{0} = function () {{ return {0} }} }})(window);",
-    "new {0}('a'); new window.{0}; new {1};",
-    "require('fs').{0}('a'); import('child_process').then(({1}) => {1}.{0}());",
-    "const {1} = require('./x'); {1}.{0}; x({1});",
-    "{0}.call(this, 'a'); {1}.{0}.apply(this, ['a' + 'b']); Reflect.apply({1}.{0}, this, []);",
-    "Object.defineProperty(window, '{0}', {{value: () => {1}()}}); Object.assign({1}, {{{0}() {{}}}});",
+    "{1}.k('u'); ({1}).k('u'); {1}['k']('u');",
+    "window[{1}.s]('v'); x(window[{1}.s]);",
+    "{1}().{0}('u');",
+    "{1}.{0} = function () {{ return {0} }};",
+    "{1} = 1; {0} = 2; window.{0} = {1};",
+    "new {0}('a'); new window.{0}; new {1}; new {1}.{0};",
+    "{0}.call(this, 'a'); {1}.{0}.apply(this, ['a' + 'b']); Reflect.apply({1}, this, []);",
+    "Object.defineProperty({1}, '{0}', {{value: () => {1}()}}); Object.assign({1}, {{{0}() {{}}}});",
     "f('{0}' + {1} + '{0}' + 'aaaaaaaaaaaaaaaaaaaaaaaaa'); `{0}${{{1}}}{0}`; /{0}/g; RegExp('{0}');",
-    "class {1} extends {0} {{ {0}() {{ super.{0}(); this.{0} = 1 }} }}",
     "const o = {1}.{0}; {1}.{0} = function () {{ return o.apply(this, arguments) }};",
-    "for (const {1} of list) {{ {1}.to = {0} }} function g(e) {{ e.to = {0}; return {{...e, to: {1}}} }}",
-    "var {1} = {0} || window.{0}; {1} = {1} ? {1} : {0};",
-    "let \\u0061 = 1; window.\\u0066etch('u'); \\u0061.{0}();",
-    "({1}).{0}(); (0, {1}.{0})(); [{1}.{0}] = [{0}]; ({{a: {1}.{0}}} = {{a: {0}}});",
-    "const {1} = k; {{ let {1} = window; {1}.{0} }} {1}.{0};",
+    "for (const e of {1}) e.to = {0}; function g(e) {{ e.to = {0}; return {{...e, to: {1}}} }}",
+    "window.\\u0066etch('u'); {1}.\\u{{6f}}pen; x({1}.{0}, {0}, {1}.k);",
+    "(0, {1}.{0})(); [{1}.{0}] = [{0}]; ({{a: {1}.{0}}} = {{a: {0}}});",
+    "(({{{0}: a}}) => a('u'))({1});",
+    "const [a] = ['{0}']; {1}[a]('u'); x({1}[a]);",
+    "const R = RegExp, S = String; R('aaaaa'); new R('b'); x(S.fromCharCode(97, 97, 97, 97, 97) + 'a');",
 ]
-WORDS = st.sampled_from([*NAMES[:-3], "k", "w", "e"])
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> str:
-    parts = draw(st.lists(st.tuples(st.sampled_from(SNIPPETS), WORDS, WORDS), min_size=1, max_size=8))
-    return "\n".join(snippet.format(first, second) for snippet, first, second in parts)
+    """Blocks in which a local name begins as something and is then used in a few ways."""
+    blocks = []
+    for _ in range(draw(st.integers(1, 3))):
+        name, local = draw(st.sampled_from(NAMES[:3])), draw(st.sampled_from(LOCALS))
+        parts = [
+            draw(st.sampled_from(BEGINNINGS)),
+            *draw(st.lists(st.sampled_from(SNIPPETS), min_size=1, max_size=4)),
+        ]
+        code = "\n".join(part.format(name, local) for part in parts)
+        blocks.append(
+            draw(st.sampled_from(["{{\n{}\n}}", "(async function () {{\n{}\n}})();", "{}"])).format(code)
+        )
+    return "\n".join(blocks)
 
 
 def subsets(names: list[str]) -> st.SearchStrategy[frozenset[str] | None]:
