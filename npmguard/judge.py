@@ -73,7 +73,10 @@ _TRUST_LOST = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is known of one package version before its place in the tree is looked at."""
+    """What is known of one package version before its place in the tree is looked at.
+
+    ``packument`` is there for a flagged version only, for the way out: those of a whole tree take much memory.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -185,13 +188,14 @@ class Judge:
                 "neither the lockfile nor the registry states a hash that its bytes can be held against"
             )
         unverified = "; ".join(dict.fromkeys(problems)) or None
+        verdict = verdict_of(tuple(findings), unverified)
         return Judgement(
-            verdict=verdict_of(tuple(findings), unverified),
+            verdict=verdict,
             findings=_worst_first(findings),
             integrity=integrity,
             baseline=baseline,
             unverified=unverified,
-            packument=packument,
+            packument=packument if verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS} else None,
             bundled=analysis.bundled if analysis is not None else (),
         )
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Self
 import msgspec
 
 from npmguard.model import TarballAnalysis
-from npmguard.protocol import HEADER, Settings, send
+from npmguard.protocol import ENOUGH, HEADER, Settings, send
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,10 +58,12 @@ class AnalysisPool:
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
     ) -> None:
-        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators))
+        self._turn = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pool
+        turn = self._turn.fileno()
+        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, turn))
         self._seconds = limits.analysis_seconds * _GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
-        self._workers = [_Worker(settings) for _ in range(jobs or os.cpu_count() or 1)]
+        self._workers = [_Worker(settings, turn) for _ in range(jobs or os.cpu_count() or 1)]
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
@@ -81,7 +83,10 @@ class AnalysisPool:
         try:
             if self._closed.is_set():
                 return "the scan was stopped"
-            return self._decoder.decode(worker.ask(tarball, baseline or b"", self._seconds))
+            answer, last = worker.ask(tarball, baseline or b"", self._seconds)
+            if last == ENOUGH:
+                worker.end()
+            return self._decoder.decode(answer)
         except (WorkerFailure, msgspec.DecodeError, OSError) as error:
             worker.end()
             return f"the process that read it {error}"
@@ -97,24 +102,26 @@ class AnalysisPool:
             try:
                 self._idle.get(timeout=1.0).end()
             except queue.Empty:
-                return
+                break
+        self._turn.close()
 
 
 class _Worker:
     """One worker process, started at the first request and again after it was ended."""
 
-    def __init__(self, settings: bytes) -> None:
+    def __init__(self, settings: bytes, turn: int) -> None:
         self._settings = settings
+        self._turn = turn
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: IO[bytes] | None = None
 
-    def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> bytes:
+    def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> tuple[bytes, bytes]:
         process = self._process if self._process is not None else self._start()
         try:
             _write(process, tarball, baseline)
         except BrokenPipeError:
             raise WorkerFailure(self._death()) from None
-        return self._receive(process, seconds)
+        return self._receive(process, seconds), self._receive(process, seconds)
 
     def signal(self) -> None:
         """Make the process end, whichever thread is talking to it."""
@@ -144,6 +151,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._messages,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            pass_fds=[self._turn],
             start_new_session=True,  # Ctrl-C is for the scan; it ends its workers itself
         )
         _write(process, self._settings)

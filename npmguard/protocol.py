@@ -2,7 +2,8 @@
 
 A frame is an 8-byte big-endian length, then that many bytes. The first frame to a worker holds
 :class:`Settings`; after it each request is a frame with the tarball and a frame with the baseline's tarball
-(empty: none), and each answer one frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack. No
+(empty: none), and each answer a frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack and a
+frame that is empty, or :data:`ENOUGH` where the worker has grown and asks to be replaced. No
 pickle: what a worker that was taken over can send is data of one shape.
 """
 
@@ -16,6 +17,7 @@ from npmguard.config import Limits
 from npmguard.model import Indicator
 
 HEADER = 8
+ENOUGH = b"enough"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -25,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     limits: Limits
     prefilter: bool = True
     indicators: tuple[Indicator, ...] = ()
+    turn: int | None = None  # an inherited file: whoever reads a large source holds its lock
 
 
 def send(stream: IO[bytes], frame: bytes) -> None:

@@ -20,6 +20,7 @@ from npmguard.detect.verdict import verdict_of
 from npmguard.errors import PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.judge import Judge, Judgement, as_locked
+from npmguard.memory import few_arenas
 from npmguard.model import (
     Comparison,
     Fix,
@@ -97,6 +98,7 @@ class Scanner:
         progress = progress or Silence()
         targets = _targets(lock.packages)
         progress.start(len(targets))
+        few_arenas()
         self._judge.ask_about(lock.packages)
         tree = _Tree(lock)
         executor = ThreadPoolExecutor(self._config.network.threads, thread_name_prefix="npmguard-fetch")

@@ -6,7 +6,9 @@ standard streams, and ends at the end of its input.
 
 from __future__ import annotations
 
+import fcntl
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,17 +19,23 @@ from npmguard.detect.indicators import IndicatorMatcher
 from npmguard.detect.rule import Ruleset, load_ruleset
 from npmguard.errors import LimitExceeded, PackageError
 from npmguard.integrity.sri import compute_hashes
+from npmguard.memory import give_back, resident
 from npmguard.model import TarballAnalysis
 from npmguard.package.diff import diff_archives
 from npmguard.package.gyp import gyp_commands, implicit_install_script
 from npmguard.package.tarball import read_archive
-from npmguard.protocol import Settings, receive, send
+from npmguard.protocol import ENOUGH, Settings, receive, send
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from npmguard.config import Limits
     from npmguard.model import PackageArchive, VersionDiff
 
 
+_LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
+_LARGE_SOURCE = 1024**2  # bytes of one file
+_BLOATED = 96 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
 
 
@@ -39,6 +47,7 @@ def analyse_tarball(
     *,
     prefilter: bool = True,
     indicators: IndicatorMatcher | None = None,
+    turn: int | None = None,
 ) -> TarballAnalysis:
     """Read one tarball, with its baseline where one is given, and say what it holds and does.
 
@@ -68,7 +77,8 @@ def analyse_tarball(
             old = _read(baseline, limits, hashes=True)
         except PackageError as error:
             unverified = f"the baseline's tarball could not be read: {error}"
-    code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
+    with _taking_turns(archive, turn):
+        code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
     try:
         known = indicators.match(archive, limits, hashes) if indicators is not None else ()
     except LimitExceeded as error:
@@ -101,17 +111,36 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         ruleset=ruleset,
         limits=settings.limits,
         prefilter=settings.prefilter,
+        turn=settings.turn,
         indicators=IndicatorMatcher(settings.indicators) if settings.indicators else None,
     )
     send(answers, ruleset.digest.encode())  # ready
     while tarball := receive(requests):
         baseline = receive(requests)
-        send(answers, msgspec.msgpack.encode(answer(tarball, baseline=baseline or None)))
+        analysis = answer(tarball, baseline=baseline or None)
+        send(answers, msgspec.msgpack.encode(analysis))
+        if analysis.unpacked_size > _LARGE:
+            give_back()
+        send(answers, ENOUGH if resident() > _BLOATED else b"")
 
 
 def _diff(old: PackageArchive, new: PackageArchive) -> VersionDiff:
     versions = [archive.manifest.version if archive.manifest else "" for archive in (old, new)]
     return diff_archives(old, new, *versions)
+
+
+@contextmanager
+def _taking_turns(archive: PackageArchive, turn: int | None) -> Iterator[None]:
+    """Hold the lock on the file *turn* while a large source is read: its tree takes much memory."""
+    large = any(file.content is not None and file.size > _LARGE_SOURCE for file in archive.files.values())
+    if turn is None or not large:
+        yield
+        return
+    fcntl.lockf(turn, fcntl.LOCK_EX)  # a process that ends lets go of it
+    try:
+        yield
+    finally:
+        fcntl.lockf(turn, fcntl.LOCK_UN)
 
 
 def _is_bundled(path: str) -> bool:

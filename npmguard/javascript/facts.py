@@ -25,6 +25,8 @@ from npmguard.javascript.wrapping import Wrapping
 from npmguard.javascript.writes import Writes
 from npmguard.model import Fact, FactKind, FileFacts, FunctionSpan
 
+_LARGE = 256 * 1024  # bytes of a file
+
 
 def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest | None = None) -> FileFacts:
     """Draw the facts of *interest* (all, if None) from the source file at *path* of a package.
@@ -46,6 +48,8 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
     finally:
         if collecting:
             gc.enable()
+            if len(source) > _LARGE:
+                gc.collect()  # else the next file would come on top of what this one leaves behind
 
 
 def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> FileFacts:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # the libraries beneath cost a tenth of a second that a run f
 #: Other documents of a registry (signing keys, attestations) are small, in bytes.
 RESOURCE_BYTES: Final = 16 * 1024**2
 _LONGEST_MAX_AGE = 3600.0  # seconds: no registry may pin what it once said for longer
-_REMEMBERED = 4096
+_REMEMBERED = 64  # packuments held in memory; the cache on disk has them all
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 _NO_STORE = re.compile(r"(?:^|[\s,])no-store(?:$|[\s,])", re.ASCII | re.IGNORECASE)
 _NO_CACHE = re.compile(r"(?:^|[\s,])no-cache(?:$|[\s,=])", re.ASCII | re.IGNORECASE)

@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "audit": (*FOUNDATION, *SIBLINGS, "detect"),
     "report": ("__init__", "errors", "model"),
     "outcome": FOUNDATION,
-    "worker": (*FOUNDATION, *SIBLINGS, "detect", "protocol"),
+    "memory": (),
+    "worker": (*FOUNDATION, *SIBLINGS, "detect", "protocol", "memory"),
     "pool": (*FOUNDATION, "protocol"),
     "results": FOUNDATION,
     "remedy": FOUNDATION,
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *(*FOUNDATION, *SIBLINGS, "detect", "audit"),
         *("pool", "results", "evidence", "cooldown"),
     ),
-    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "remedy", "target", "way_out"),
+    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "memory", "remedy", "target", "way_out"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }
 
