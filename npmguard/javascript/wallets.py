@@ -218,7 +218,7 @@ def accepted_kinds(pattern_source: str, flags: str) -> frozenset[str]:
     if len(pattern_source) > _PATTERN_LENGTH or not WORTH_TRYING.search(pattern_source):
         return frozenset()
     compiled = _compile(pattern_source, flags)
-    if compiled is None:
+    if compiled is None or not _may_cover(pattern_source, flags):
         return frozenset()
     return frozenset(kind for kind in KINDS if _meant_for(compiled, kind))
 
@@ -240,6 +240,7 @@ class _Form(NamedTuple):
 
 
 # Where an address stands in the text that a pattern is run on: alone, in prose, in JSON, in a URL.
+_SHORTEST = 25  # characters; no address has fewer
 _CONTEXTS = ("{}", " {} ", '"{}"', "'{}'", '"to":"{}"', '"to": "{}"', '"address":"{}"', "address={}&", ":{},")
 
 
@@ -248,6 +249,32 @@ def _meant_for(pattern: _Pattern, kind: str) -> bool:
         all(_covers(pattern, text, context) for text in form.addresses)
         and not any(_covers(pattern, text, context) for text in form.near_misses)
         for form in _forms()[kind]
+        for context in _CONTEXTS
+    )
+
+
+def _may_cover(pattern_source: str, flags: str) -> bool:
+    """Whether the pattern could match any sample as a whole: one run over all of them, a line each.
+
+    With ``m`` each line is to the pattern what the text alone would be, unless a match reaches over its end.
+    """
+    lines = _compile(pattern_source, flags if "m" in flags else flags + "m")
+    if lines is None:
+        return True
+    text = _all_samples()
+    return any(
+        match.end() - match.start() >= _SHORTEST or "\n" in text[match.start() : match.end()]
+        for match in lines.finditer(text)
+    )
+
+
+@cache
+def _all_samples() -> str:
+    return "\n".join(
+        context.format(address)
+        for forms in _forms().values()
+        for form in forms
+        for address in form.addresses
         for context in _CONTEXTS
     )
 
