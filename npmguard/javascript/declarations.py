@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -21,10 +22,6 @@ from npmguard.javascript.bindings import (
     spelled_text,
 )
 from npmguard.javascript.index import MEMBERS, Index
-
-
-def _span(node: Node) -> tuple[int, int]:
-    return (node.start_byte, -node.end_byte)
 
 
 def _iterates(loop: Node) -> bool:
@@ -50,7 +47,7 @@ class Declarations:
     def __init__(self, index: Index) -> None:
         """Declare the names of the file whose nodes are in *index*."""
         self.text = index.text
-        self.functions: list[Node] = [index.root, *sorted(index.of("function"), key=_span)]
+        self.functions: list[Node] = [index.root, *index.of("function")]
         self.parents: list[int] = [-1]
         self.function_of_node: dict[int, int] = {index.root.id: 0}
         self.scopes: list[Scope] = [Scope(0, len(index.text) + 1, -1, 0, {})]
@@ -58,16 +55,21 @@ class Declarations:
         self.bound: dict[int, Binding] = {}
         self.labels: set[int] = set()
         self._stack = [_Open(len(index.text) + 1, 0, 0, 0)]
-        events: list[tuple[int, int, int, Node]] = []
-        for order, name in enumerate(("function", "block", "let", "var", "module", "enum")):
-            events += [(node.start_byte, -node.end_byte, order, node) for node in index.of(name)]
-        events.sort(key=lambda event: event[:3])
-        handlers = (self._function, self._block, self._let, self._var, self._module, self._enum)
+        handlers = {
+            "function": self._function,
+            "block": self._block,
+            "let": self._let,
+            "var": self._var,
+            "module": self._module,
+            "enum": self._enum,
+        }
+        events = [(node.start_byte, name, node) for name in handlers for node in index.of(name)]
+        events.sort(key=itemgetter(0))  # no two of these start at the same place
         stack = self._stack
-        for start, _end, order, node in events:
-            while stack[-1].end <= start:
+        for start, name, node in events:
+            while stack[-1][0] <= start:
                 stack.pop()
-            handlers[order](node)
+            handlers[name](node)
 
     def bind(self, scope: int, node: Node, definition: Definition | None) -> Binding:
         """Declare the identifier *node* in that scope, with what gives it its value, if anything does."""
@@ -161,13 +163,16 @@ class Declarations:
         for declarator in node.named_children:
             if declarator.type != "variable_declarator":
                 continue
-            name, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
-            if name is None:
-                continue
-            if name.type == "identifier":
-                self.bind(scope, name, None if value is None else Definition(How.VALUE, value))
+            parts = declarator.children
+            plain = parts[0].type == "identifier"
+            if len(parts) == 3:
+                value: Node | None = parts[2]
             else:
-                self._declare(name, scope, value)
+                value = None if len(parts) == 1 else declarator.child_by_field_name("value")
+            if plain:
+                self.bind(scope, parts[0], None if value is None else Definition(How.VALUE, value))
+            else:
+                self._declare(parts[0], scope, value)
 
     def _declare(
         self, pattern: Node | None, scope: int, value: Node | None, before: tuple[Step, ...] = ()

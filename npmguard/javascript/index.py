@@ -50,19 +50,6 @@ class Index:
             compound = operator_of(node) not in {"||=", "&&=", "??="}
             right = None if compound else node.child_by_field_name("right")
             self.assignments.append((node, left, left.type, right, compound))
-        self.calls: list[Call] = []
-        self.method_calls: dict[bytes, list[Call]] = {}
-        for node in nodes.get("call", ()):
-            callee = node.named_child(0)
-            kind = callee.type
-            if kind == "member_expression":
-                name = self.tail(callee)
-                if name in self.method_calls:
-                    self.method_calls[name].append((node, callee, kind))
-                else:
-                    self.method_calls[name] = [(node, callee, kind)]
-            else:
-                self.calls.append((node, callee, kind))
         self.pairs: list[Pair] = []
         for node in nodes.get("pair", ()):
             key = node.named_child(0)
@@ -72,16 +59,32 @@ class Index:
                 spelled = text[key.start_byte : key.end_byte] if plain else None
                 self.pairs.append((key, value, value.type, spelled))
         self.members: dict[bytes, list[Node]] = {}
-        members = self.members
+        self._tails: dict[int, bytes] = {}
+        members, tails = self.members, self._tails
         for node in nodes.get("member", ()):
             end = node.end_byte
             name = text[end - _WINDOW if end > _WINDOW else 0 : end].rpartition(b".")[2]
             if not name.isalnum() or len(name) == _WINDOW:
                 name = self._spelled_tail(node, name)
+            tails[end] = name
             if name in members:
                 members[name].append(node)
             else:
                 members[name] = [node]
+        self.calls: list[Call] = []
+        self.method_calls: dict[bytes, list[Call]] = {}
+        calls, methods = self.calls, self.method_calls
+        for node in nodes.get("call", ()):
+            callee = node.named_child(0)
+            kind = callee.type
+            if kind != "member_expression":
+                calls.append((node, callee, kind))
+                continue
+            name = tails.get(callee.end_byte) or self.tail(callee)
+            if name in methods:
+                methods[name].append((node, callee, kind))
+            else:
+                methods[name] = [(node, callee, kind)]
 
     def of(self, kind: str) -> list[Node]:
         """The captured nodes of that kind, in source order."""
@@ -100,11 +103,7 @@ class Index:
 
     def tail(self, member: Node) -> bytes:
         """The last segment of a member expression, as it is spelled."""
-        end = member.end_byte
-        name = self.text[end - _WINDOW if end > _WINDOW else 0 : end].rpartition(b".")[2]
-        if not name.isalnum() or len(name) == _WINDOW:
-            return self._spelled_tail(member, name)
-        return name
+        return self._tails.get(member.end_byte) or self._spelled_tail(member, b"")
 
     def calls_of(self, names: Iterable[bytes]) -> list[Call]:
         """The calls of methods of those names."""

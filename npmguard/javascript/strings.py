@@ -124,7 +124,8 @@ class Strings:
         binding = self._program.scopes.binding(callee)
         if binding is None:
             return self._program.scopes.name(callee) in _FUNCTIONS
-        return self._program.names.of_binding(binding).name in folding.FUNCTIONS
+        path = self._program.names.of_binding(binding)
+        return path.known and path.name in folding.FUNCTIONS
 
     def _add(self, value: str, span: tuple[int, int]) -> None:
         text = values.as_text(value)

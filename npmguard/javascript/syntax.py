@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -80,10 +81,8 @@ _TYPESCRIPT_QUERY: Final = (
 Captures = dict[str, list[Node]]
 BY_START = attrgetter("start_byte")
 
-_BY_PLACE = attrgetter("start_byte", "end_byte")
-_SEPARATE = frozenset(
-    {"identifier", "shorthand", "string", "template", "regex", "pair"}
-)  # no two start together
+_BY_END = attrgetter("end_byte")
+_NESTED = frozenset({"call", "member", "subscript", "binary"})  # two of which may start at the same place
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,9 @@ def captures(parsed: Parsed) -> Captures:
     cursor.set_max_start_depth(MAX_DEPTH)
     found = cursor.captures(parsed.tree.root_node)
     for kind, nodes in found.items():
-        nodes.sort(key=BY_START if kind in _SEPARATE else _BY_PLACE)
+        nodes.sort(key=BY_START)
+        if kind in _NESTED:
+            _settle(nodes)
     return found
 
 
@@ -175,6 +176,18 @@ def _grammar(name: str) -> Grammar:
     module = tree_sitter_typescript
     language = Language(module.language_tsx() if name == "tsx" else module.language_typescript())
     return Grammar(language, Query(language, _TYPESCRIPT_QUERY % "(abstract_class_declaration)"), typed=True)
+
+
+def _settle(nodes: list[Node]) -> None:
+    """Put nodes that start at the same place in the order of their ends."""
+    starts = [node.start_byte for node in nodes]
+    position = 0
+    for tied in [index for index, pair in enumerate(pairwise(starts)) if pair[0] == pair[1]]:
+        if tied >= position:
+            position = tied + 1
+            while position < len(starts) and starts[position] == starts[tied]:
+                position += 1
+            nodes[tied:position] = sorted(nodes[tied:position], key=_BY_END)
 
 
 def _open_brackets(text: bytes) -> int:
