@@ -260,17 +260,21 @@ def doctor(*, config: ConfigOption = None) -> int:
     return INCOMPLETE if worst(checks) is State.FAIL else OK
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"npmguard {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """Say which npm dependency versions are compromised, how it knows, and what to install instead."""
-    if version:
-        typer.echo(f"npmguard {__version__}")
-        raise typer.Exit
 
 
 def _read_lock(path: Path, limits: Limits) -> Lockfile:

@@ -17,7 +17,7 @@ from npmguard.audit import known_malware
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.detect.verdict import verdict_of
-from npmguard.errors import PackageError, RegistryError, UsageError
+from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.judge import Judge, Judgement, as_locked
 from npmguard.memory import few_arenas
@@ -31,11 +31,13 @@ from npmguard.model import (
     LockedPackage,
     Lockfile,
     PackageReport,
+    Packument,
     ScanReport,
     SkipReason,
     Verdict,
 )
 from npmguard.package.directory import pack_directory
+from npmguard.package.version import parse_version
 from npmguard.target import parse_spec, pick_version
 from npmguard.way_out import way_out
 
@@ -141,7 +143,7 @@ class Scanner:
         name, wanted = parse_spec(target)
         try:
             packument = self._judge.client.packument(name)
-            package = as_locked(name, packument.releases[pick_version(packument, wanted)])
+            package = _chosen(packument, wanted)
             self._judge.ask_about((package,))
         except RegistryError as error:
             unknown = Judgement(Verdict.UNVERIFIED, (), IntegrityReport(), None, str(error), None)
@@ -293,6 +295,16 @@ class _Tree:
             for node, requirement in self._graph.requirers(location)
         }
         return sorted(found)
+
+
+def _chosen(packument: Packument, wanted: str) -> LockedPackage:
+    """What npm would pick; an exact version that is not there (any more) is judged by what is known of it."""
+    try:
+        return as_locked(packument.name, packument.releases[pick_version(packument, wanted)])
+    except NotInRegistry:
+        if parse_version(wanted) is None:
+            raise
+        return LockedPackage(name=packument.name, version=wanted, location="", line=0)
 
 
 def _read_file(path: Path, limits: Limits) -> bytes:

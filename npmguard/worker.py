@@ -96,7 +96,9 @@ def analyse_tarball(
         unverified=code.unverified or unverified or archive.manifest_error,
         bundled=tuple(sorted(path.removesuffix(_NESTED) for path in archive.files if _is_bundled(path))),
         diff=_diff(old, archive) if old is not None else None,
-        baseline_signals=analyse_package(old, ruleset, limits).signals if old is not None else None,
+        baseline_signals=(
+            analyse_package(old, ruleset, limits, prefilter=prefilter).signals if old is not None else None
+        ),
         implicit_install=implicit_install_script(archive),
         gyp_commands=gyp_commands(archive),
     )

@@ -346,3 +346,46 @@ def test_a_clipper_in_a_local_tarball_and_folder_is_found_by_inspect(tmp_path: P
     folder = Path(__file__).parents[2] / "fixtures" / "packages" / "fetch-response-clipper"
     assert npmguard("inspect", folder / "after", env=env).code == 1
     assert npmguard("inspect", folder / "before", env=env).code == 0
+
+
+def test_a_version_known_to_be_malware_is_that_though_it_was_unpublished(
+    tmp_path: Path, server: RegistryServer
+) -> None:
+    publish(server, "debug", "4.4.3")
+    env = environment(tmp_path / "home", server.url)
+    assert npmguard("inspect", "debug@4.4.2", env=env, cwd=tmp_path).code == 1
+    assert npmguard("inspect", "debug@4.4.3", env=env, cwd=tmp_path).code == 0
+    assert npmguard("inspect", "debug@4.4.1", env=env, cwd=tmp_path).code == 3
+
+
+def test_diff_of_unchanged_code_tells_no_behaviour(tmp_path: Path, server: RegistryServer) -> None:
+    code = "module.exports = text => text.replace(/a/g, 'b').replaceAll('c', 'd')\n"
+    for version in ("1.0.0", "1.0.1"):
+        server.publish("a", version, small_package("a", version, code), manifest={"main": "index.js"})
+    env = environment(tmp_path / "home", server.url)
+    done = npmguard("diff", "a", "1.0.0", "1.0.1", "--format", "json", env=env, cwd=tmp_path)
+    assert done.code == 0
+    assert done.report["behaviours"] == {"gained": [], "lost": []}
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    done = npmguard("--version", env=environment(tmp_path / "home", NOWHERE))
+    assert done.code == 0
+    assert done.text.startswith("npmguard ")
+
+
+def test_the_campaign_of_september_2025_is_known_offline(tmp_path: Path) -> None:
+    versions = {
+        "debug": "4.4.2", "chalk": "5.6.1", "ansi-styles": "6.2.2", "strip-ansi": "7.1.1",
+        "color-convert": "3.1.1",
+        "wrap-ansi": "9.0.1", "ansi-regex": "6.2.1", "supports-color": "10.2.1", "slice-ansi": "7.1.1",
+        "color-name": "2.0.1", "is-arrayish": "0.3.3", "color-string": "2.1.1", "simple-swizzle": "0.2.3",
+        "error-ex": "1.3.3", "has-ansi": "6.0.1", "chalk-template": "1.1.1", "backslash": "0.2.1",
+        "supports-hyperlinks": "4.1.1", "color": "5.0.1", "proto-tinker-wc": "0.1.87",
+    }  # fmt: skip
+    entries = ({"name": name, "version": version, "integrity": sri(b"x")} for name, version in versions.items())
+    lock = write_lock(tmp_path / "project", *entries)
+    env = environment(tmp_path / "home", NOWHERE)
+    done = npmguard("scan", lock, "--offline", "--format", "json", env=env)
+    assert done.code == 1
+    assert done.report["summary"]["malicious"] == 20
