@@ -27,6 +27,8 @@ _COMPARING = re.compile(rb"(?i)dist|simil|leven|score|compare")
 
 
 _CHOSEN = frozenset({"identifier", "object", "array", "parenthesized_expression", "subscript_expression"})
+_NUMBERS = frozenset({"number", "unary_expression"})
+_MAX_SOURCE = 200  # bytes of what a name is declared with
 _COMPARED = frozenset({"identifier", "call_expression", "parenthesized_expression"})
 
 
@@ -113,7 +115,7 @@ class Choices:
             text = self._index.text[node.start_byte : min(node.end_byte, node.start_byte + MAX_BYTES)]
             if _TEXTUAL.search(text):
                 return True
-            for binding in self._scopes.mentions[current]:
+            for binding in sorted(self._scopes.mentions[current], key=lambda each: each.uses[0]):
                 for how, _node, _path, defined, _default in binding.definitions:
                     if how is How.FUNCTION:
                         pending.append(defined)
@@ -127,17 +129,20 @@ class Choices:
             pair = sides(node)
             if pair is None:
                 continue
-            left, right = pair
-            if not any(
-                side.type in _COMPARED and self._comparing_call(side) is not None for side in (left, right)
-            ):
+            if any(side.type in _NUMBERS for side in pair):
+                continue
+            call = next((made for side in pair if (made := self._comparing_side(side)) is not None), None)
+            if call is None:
                 continue
             way = self._program.way_to(node)
             if not any(is_loop(self._index, way, position) for position in range(len(way))):
                 continue
             guarded = self._guarded(way, node)
-            if guarded is not None and self._keeps(guarded, self._guarded_parts(way, guarded), left, right):
+            if guarded is not None and self._keeps(guarded, self._guarded_parts(way, guarded), pair, call):
                 yield guarded
+
+    def _comparing_side(self, side: Node) -> Node | None:
+        return self._comparing_call(side) if side.type in _COMPARED else None
 
     @staticmethod
     def _guarded(way: list[Node], comparison: Node) -> Node | None:
@@ -163,16 +168,17 @@ class Choices:
             parts = [node for node in rest if node.start_byte >= guarded.end_byte]
         return parts
 
-    def _keeps(self, guarded: Node, parts: list[Node], left: Node, right: Node) -> bool:
-        """Whether what was compared and the candidate are both kept."""
-        compared = {self._spelled(each) for each in (left, right)}
-        for side in (left, right):
-            inner = unwrap(side)
-            target = first_child(inner) if inner.type == "assignment_expression" else None
+    def _keeps(self, guarded: Node, parts: list[Node], pair: tuple[Node, Node], call: Node) -> bool:
+        """Whether the result and the candidate are both kept; the candidate is one of what was compared."""
+        compared = {self._spelled(each) for each in pair}
+        for side in map(unwrap, pair):
+            target = first_child(side) if side.type == "assignment_expression" else None
             if target is not None:
                 compared.add(self._spelled(target))
+        candidates = self._names_in(arguments(call))
         if guarded.type == "ternary_expression" and all(part.type in _CHOSEN for part in parts):
-            return not compared >= {self._spelled(part) for part in parts}
+            chosen = {self._spelled(part) for part in parts}
+            return not compared >= chosen and bool(candidates & self._names_in(parts))
         best = other = record = False
         for part in parts:
             for each in [part, *inside(part, 200)]:
@@ -180,30 +186,62 @@ class Choices:
                 value = each.child_by_field_name("right")
                 if target is None or value is None:
                     continue
-                record |= unwrap(value).type in {"object", "array"}
+                of_candidate = bool(candidates & self._names_in([value]))
+                record |= of_candidate and unwrap(value).type in {"object", "array"}
                 if self._spelled(target) in compared:
                     best = True
                 else:
-                    other |= value.type not in {"number", "true", "false", "string"}
+                    other |= of_candidate
         return (best and other) or record
 
+    def _names_in(self, nodes: list[Node]) -> set[bytes]:
+        """The names in some expressions, and those in what the names are declared with."""
+        found: set[bytes] = set()
+        for node in nodes:
+            for each in [node, *inside(node, 60)]:
+                if each.type not in {"identifier", "shorthand_property_identifier"}:
+                    continue
+                found.add(self._spelled(each))
+                binding = self._scopes.binding(each)
+                value = (
+                    None if binding is None or len(binding.definitions) != 1 else binding.definitions[0].node
+                )
+                if value is not None and value.end_byte - value.start_byte < _MAX_SOURCE:
+                    found.update(
+                        self._spelled(part) for part in [value, *inside(value, 60)] if part.type == "identifier"
+                    )
+        return found
+
     def _compared_twice(self) -> Iterator[Node]:
-        """``distance(a, x) - distance(a, y)`` or ``<``: two calls of one comparison for two candidates."""
+        """``distance(a, x) - distance(a, y)`` or ``<``: one comparison of one text with two candidates."""
         for node in self._program.in_time([*self._index.operations("-"), *self._less]):
             pair = sides(node)
             if pair is None:
                 continue
             left, right = pair
             if left.type == "call_expression" and right.type == "call_expression":
-                one, other = first_child(left), first_child(right)
-                same = one is not None and other is not None and self._spelled(one) == self._spelled(other)
-                different = self._spelled(left) != self._spelled(right)
-                if same and different and self._comparing_call(left) is not None:
+                if self._same_comparison(left, right) and self._decides(node):
                     yield node
             elif (
                 left.type in MEMBERS and right.type in MEMBERS and self._sorts_by_comparison(node, left, right)
             ):
                 yield node
+
+    def _same_comparison(self, left: Node, right: Node) -> bool:
+        """Whether two calls are of one comparison, with one text in common and another one apart."""
+        one, other = first_child(left), first_child(right)
+        if one is None or other is None or self._spelled(one) != self._spelled(other):
+            return False
+        given = [{self._spelled(node) for node in arguments(call)} for call in (left, right)]
+        method = one.type == "member_expression" and not self._names.path(one).known
+        if given[0] == given[1] or not (given[0] & given[1] or method):
+            return False
+        return self._comparing_call(left) is not None
+
+    def _decides(self, node: Node) -> bool:
+        """Whether a comparison stands in what ``sort`` or ``reduce`` is given, or in a loop."""
+        way = self._program.way_to(node)
+        return any(is_loop(self._index, way, position) for position in range(len(way)))
 
     def _sorts_by_comparison(self, node: Node, left: Node, right: Node) -> bool:
         """``list.map(x => ({x, d: distance(a, x)})).sort((p, q) => p.d - q.d)``."""
@@ -231,31 +269,22 @@ class Choices:
             receiver = None if receiver is None else unwrap(receiver)
             if receiver is None or receiver.type != "identifier":
                 break
-            binding = self._scopes.binding(receiver)
-            values = [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
-            receiver = values[0].node if len(values) == 1 else None
+            receiver = self._value_of(receiver)
         if receiver is None:
             return False
         for node in inside(receiver, 400):
+            kept: Node | None = None
             if node.type == "pair":
-                key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
-                if (
-                    key is not None
-                    and self._constants.key(key) == name
-                    and self._comparing_call(value) is not None
-                ):
-                    return True
+                key = node.child_by_field_name("key")
+                if key is not None and self._constants.key(key) == name:
+                    kept = node.child_by_field_name("value")
             elif node.type == "array" and name.isdigit():
                 items = [child for child in node.named_children if child.type != "comment"]
-                if int(name) < len(items) and self._comparing_call(items[int(name)]) is not None:
-                    return True
+                kept = items[int(name)] if int(name) < len(items) else None
             elif node.type == "shorthand_property_identifier" and self._spelled(node) == name.encode():
-                binding = self._scopes.binding(node)
-                values = (
-                    [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
-                )
-                if values and self._comparing_call(values[0].node) is not None:
-                    return True
+                kept = self._value_of(node)
+            if kept is not None and self._comparing_call(kept) is not None:
+                return True
         return False
 
     def _indexed_by_least(self) -> Iterator[Node]:
@@ -266,24 +295,24 @@ class Choices:
                 continue
             least = unwrap(given[0])
             if least.type == "identifier":
-                binding = self._scopes.binding(least)
-                values = (
-                    [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
-                )
-                least = unwrap(values[0].node) if len(values) == 1 and values[0].node is not None else least
+                least = unwrap(self._value_of(least) or least)
             function = first_child(least) if least.type == "call_expression" else None
             if function is None or self._names.path(function).name not in {"Math.min", "Math.max"}:
                 continue
             spread = [self._spelled(node) for node in arguments(least)]
             if spread != [b"..." + self._spelled(distances)]:
                 continue
-            binding = self._scopes.binding(distances)
-            values = [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
-            made = values[0].node if len(values) == 1 else None
+            made = self._value_of(distances)
             if made is not None and any(
                 each.type == "call_expression" and self._compares(each) for each in inside(made, 200)
             ):
                 yield call
+
+    def _value_of(self, name: Node) -> Node | None:
+        """The one expression that a name is given, as a whole."""
+        binding = self._scopes.binding(name)
+        values = [] if binding is None else [each for each in binding.definitions if each.how is How.VALUE]
+        return values[0].node if len(values) == 1 and not values[0].path else None
 
     def _spelled(self, node: Node) -> bytes:
         return b"".join(self._index.text[node.start_byte : node.end_byte].split())

@@ -33,6 +33,7 @@ from npmguard.javascript.tree import operator_of, sides
 
 MAX_NESTING = 40  # of names in terms of each other
 
+_MAX_RETURNING = 4  # functions that return what functions return
 _SAME_AS_ARGUMENT = frozenset(
     {"Object", "Object.freeze", "Object.seal", "Object.assign", "util.promisify", "promisify"}
 )
@@ -65,6 +66,7 @@ class Names:
         self._scopes = scopes
         self._constants = constants
         self._nesting = 0
+        self._returning = 0
         self._known: dict[int, Path] = {}
         self._bound: dict[Binding, Path] = {}
         constants.callee_name = lambda node: self.path(node).name
@@ -350,14 +352,26 @@ class Names:
         return NOWHERE if function is None else self._returned(function)
 
     def _returned(self, function: Node) -> Path:
-        """What every ``return`` of a small function agrees on; ``this`` is taken for the global object."""
-        if function.type in CLASSES:
+        """What every ``return`` of a small function agrees on; ``this`` is taken for the global object.
+
+        Functions that only return what another one returns are passed on to that; others are followed into each
+        other a few times only, since whole programs are made of functions that call functions.
+        """
+        found = returns(function)
+        passed = {function.id}
+        while len(found) == 1 and found[0].type == "call_expression" and not arguments(found[0]):
+            callee = found[0].child_by_field_name("function")
+            following = None if callee is None else self._constants.function_of(callee)
+            if following is None or following.id in passed:
+                break
+            passed.add(following.id)
+            function, found = following, returns(following)
+        if function.type in CLASSES or self._returning >= _MAX_RETURNING:
             return NOWHERE
-        found = []
-        for node in returns(function):
-            path = THE_GLOBAL if unwrap(node).type == "this" else self._nested(node)
-            found.append(path if path.known else None)
-        return _agreed(found)
+        self._returning += 1
+        paths = [THE_GLOBAL if unwrap(node).type == "this" else self._nested(node) for node in found]
+        self._returning -= 1
+        return _agreed(path if path.known else None for path in paths)
 
 
 def _agreed(paths: Iterable[Path | None]) -> Path:

@@ -133,6 +133,7 @@ NO_EDIT_DISTANCES = [
 ]
 COMPARISON = "function lev(a,b){let n=0;for(let i=0;i<a.length;i++)if(a[i]!==b[i])n++;return n}"
 CHOICES = [
+    "const {min} = Math; function pick(a, l) { const d = l.map((x) => lev(x, a)); return l[d.indexOf(min(...d))] }",
     (
         "function pick(a,list){let best=1/0,p=null;for(const x of list){const d=lev(a,x);if(d<best){best="
         "d;p=x}}return p}"
@@ -182,6 +183,10 @@ CHOICES = [
     ),
 ]
 NO_CHOICES = [
+    "function merge(a, b, f) { while (a.length) out.push(f(a[0], b[0]) <= 0 ? a.shift() : b.shift()) }",
+    "const u = require('./u'); while (n) if (u.getPrecedence(n) < u.getPrecedence(m)) m = n.parent;",
+    "function f(l) { for (const i of kinds) { const s = sums[i](l, 4); if (s < m) { m = s; best = i } } }",
+    "for (const x of l) { const n = f(r, x); if (n < -1) { m = n; p = x } } function f(r, x) { return x.at(r) }",
     "function p(l){let m=0,b;for(const x of l){if(x.length>m){m=x.length;b=x}}return b}",
     "function p(l){let m=0,b;for(const x of l){const n=Math.abs(x-q);if(n<m){m=n;b=x}}return b}",
     (
