@@ -238,13 +238,25 @@ class EditDistances:
 
 
 def is_loop(index: Index, way: list[Node], position: int) -> bool:
-    """Whether the node at *position* of a way down the tree repeats what follows on the way."""
+    """Whether the node at *position* of a way down the tree repeats what follows on the way.
+
+    A method that is called by a computed name with a function is taken for one that repeats it.
+    """
     node = way[position]
     if node.end_byte - node.start_byte > MAX_BYTES:
         return False
     if node.type in _LOOPS:
         return True
-    if node.type != "call_expression" or position + 1 >= len(way) or way[position + 1].type != "arguments":
+    if node.type != "call_expression" or position + 2 >= len(way) or way[position + 1].type != "arguments":
         return False
     callee = first_child(node)
-    return callee is not None and callee.type == "member_expression" and index.tail(callee) in _LOOPING
+    if callee is None:
+        return False
+    if callee.type == "member_expression":
+        return index.tail(callee) in _LOOPING
+    name = callee.child_by_field_name("index")
+    if name is None:
+        return False
+    if name.type == "string":
+        return index.text[name.start_byte + 1 : name.end_byte - 1] in _LOOPING
+    return name.type != "number" and way[position + 2].type in FUNCTIONS

@@ -199,7 +199,7 @@ class Choices:
         found: set[bytes] = set()
         for node in nodes:
             for each in [node, *inside(node, 60)]:
-                if each.type not in {"identifier", "shorthand_property_identifier"}:
+                if not _is_name(each):
                     continue
                 found.add(self._spelled(each))
                 binding = self._scopes.binding(each)
@@ -232,9 +232,19 @@ class Choices:
         one, other = first_child(left), first_child(right)
         if one is None or other is None or self._spelled(one) != self._spelled(other):
             return False
-        given = [{self._spelled(node) for node in arguments(call)} for call in (left, right)]
+        if self._spelled(left) == self._spelled(right):
+            return False
+        named = [
+            {
+                self._spelled(each)
+                for given in arguments(call)
+                for each in [given, *inside(given, 60)]
+                if _is_name(each)
+            }
+            for call in (left, right)
+        ]
         method = one.type == "member_expression" and not self._names.path(one).known
-        if given[0] == given[1] or not (given[0] & given[1] or method):
+        if not (named[0] & named[1] or method):
             return False
         return self._comparing_call(left) is not None
 
@@ -316,3 +326,7 @@ class Choices:
 
     def _spelled(self, node: Node) -> bytes:
         return b"".join(self._index.text[node.start_byte : node.end_byte].split())
+
+
+def _is_name(node: Node) -> bool:
+    return node.type in {"identifier", "shorthand_property_identifier"}

@@ -133,7 +133,9 @@ NO_EDIT_DISTANCES = [
 ]
 COMPARISON = "function lev(a,b){let n=0;for(let i=0;i<a.length;i++)if(a[i]!==b[i])n++;return n}"
 CHOICES = [
-    "const {min} = Math; function pick(a, l) { const d = l.map((x) => lev(x, a)); return l[d.indexOf(min(...d))] }",
+    "const {min} = Math, f = (a, l) => { const d = l.map((x) => lev(x, a)); return l[d.indexOf(min(...d))] }",
+    "const pick = (a, l) => l[n(1)]((x, y) => lev(x, a) - lev(y, a))[0]",
+    "const pick = (a, l) => l['reduce']((x, y) => lev(x, a) < lev(y, a) ? x : y)",
     (
         "function pick(a,list){let best=1/0,p=null;for(const x of list){const d=lev(a,x);if(d<best){best="
         "d;p=x}}return p}"
@@ -186,7 +188,7 @@ NO_CHOICES = [
     "function merge(a, b, f) { while (a.length) out.push(f(a[0], b[0]) <= 0 ? a.shift() : b.shift()) }",
     "const u = require('./u'); while (n) if (u.getPrecedence(n) < u.getPrecedence(m)) m = n.parent;",
     "function f(l) { for (const i of kinds) { const s = sums[i](l, 4); if (s < m) { m = s; best = i } } }",
-    "for (const x of l) { const n = f(r, x); if (n < -1) { m = n; p = x } } function f(r, x) { return x.at(r) }",
+    "for (const x of l) { const n = f(r, x); if (n < -1) { m = n; p = x } } function f(r, x) { x.at(r) }",
     "function p(l){let m=0,b;for(const x of l){if(x.length>m){m=x.length;b=x}}return b}",
     "function p(l){let m=0,b;for(const x of l){const n=Math.abs(x-q);if(n<m){m=n;b=x}}return b}",
     (
