@@ -72,14 +72,14 @@ def parse_int(text: str, radix: float) -> float:
 
 
 def arithmetic(operator: str, left: float, right: float) -> float | None:
-    """The value of a numeric operator; None for one that is not followed."""
+    """The value of a numeric operator; None for one that is not followed, or a result beyond numbers."""
     operation = _ARITHMETIC.get(operator)
     if operation is None:
         return None
     try:
         return _tidy(operation(left, right))
     except (ArithmeticError, ValueError):
-        return math.nan
+        return None
 
 
 def _tidy(value: float) -> float:

@@ -140,7 +140,7 @@ HOSTILE = {
     "elements": "<a>" * DEEP + "</a>" * DEEP,
     "constructions": "new " * DEEP + "a",
     "holes": "[" + "," * (10 * DEEP) + "]",
-    "brackets at random": "}{)(][" * DEEP,
+    "brackets at random": "}{)(][" * (DEEP // 5),
     "quotes": '"' * DEEP,
 }
 WIDE = {
