@@ -1,7 +1,7 @@
 """The inert fixture packages as tarballs, plain or minified.
 
 ``cases()`` lists them, ``load_case`` gives one as the bytes of a ``.tgz``. The twins are made by terser,
-esbuild and javascript-obfuscator when they are first asked for, and kept in an ignored folder.
+esbuild, swc and javascript-obfuscator when they are first asked for, and kept in an ignored folder.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ PACKAGES = ROOT / "fixtures" / "packages"
 
 TRANSFORMS = ("plain", "terser", "esbuild", "bundle", "obfuscator")
 """The forms of a fixture: as committed; each file minified; one bundle; obfuscated with a string array."""
+
+OBFUSCATIONS = ("low", "medium", "high", "base64", "rc4", "self-defending")
+"""javascript-obfuscator's presets, and its string array encoded, wrapped, split, and guarded."""
+
+ALL_TRANSFORMS = (*TRANSFORMS, "swc", *OBFUSCATIONS)
 
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".ts")
 _MTIME = 499162500  # 1985-10-26T08:15:00Z, the time that npm gives every file
@@ -153,8 +158,8 @@ def _json(value: object) -> bytes:
 @cache
 def _twins(transform: str) -> dict[str, str]:
     """The twins of all scripts of all cases by ``case/side/path``: one run of Node.js serves every test."""
-    if transform not in TRANSFORMS:
-        raise ValueError(f"unknown transform {transform!r}; there are {', '.join(TRANSFORMS)}")
+    if transform not in ALL_TRANSFORMS:
+        raise ValueError(f"unknown transform {transform!r}; there are {', '.join(ALL_TRANSFORMS)}")
     jobs = {}
     for case in cases():
         for side in case.sides:

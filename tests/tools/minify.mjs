@@ -29,12 +29,16 @@ const TRANSFORMS = {
     return (await esbuild.transform(job.text, { loader, target: TARGET, minify: true })).code
   },
 
-  async obfuscator (job) {
-    const { obfuscate } = require('javascript-obfuscator')
+  async swc (job) {
+    const swc = require('@swc/core')
     const source = await withoutTypes(job)
     const shebang = /^#!.*\n/.exec(source)?.[0] ?? ''
-    const settings = { seed: 20250908, stringArrayThreshold: 1, numbersToExpressions: true, log: false }
-    return shebang + obfuscate(source.slice(shebang.length), settings).getObfuscatedCode()
+    const settings = {
+      minify: true,
+      isModule: job.module,
+      jsc: { target: TARGET, minify: { compress: true, mangle: { toplevel: true } } }
+    }
+    return shebang + (await swc.transform(source.slice(shebang.length), settings)).code
   },
 
   async bundle (job) {
@@ -49,6 +53,34 @@ const TRANSFORMS = {
       loader: { '': 'js' }
     })
     return result.outputFiles[0].text
+  }
+}
+
+// The presets and settings of javascript-obfuscator, by the transform's name.
+const STRINGS = { stringArrayThreshold: 1, splitStrings: true, splitStringsChunkLength: 6, unicodeEscapeSequence: true }
+const OBFUSCATIONS = {
+  obfuscator: { stringArrayThreshold: 1, numbersToExpressions: true },
+  low: { optionsPreset: 'low-obfuscation' },
+  medium: { optionsPreset: 'medium-obfuscation' },
+  high: { optionsPreset: 'high-obfuscation' },
+  base64: { ...STRINGS, stringArrayEncoding: ['base64'], stringArrayCallsTransform: true, transformObjectKeys: true },
+  rc4: {
+    ...STRINGS,
+    stringArrayEncoding: ['rc4'],
+    stringArrayWrappersCount: 3,
+    stringArrayWrappersType: 'function',
+    stringArrayWrappersChainedCalls: true,
+    stringArrayCallsTransform: true
+  },
+  'self-defending': { selfDefending: true, stringArrayThreshold: 1, controlFlowFlattening: true }
+}
+
+for (const [name, settings] of Object.entries(OBFUSCATIONS)) {
+  TRANSFORMS[name] = async job => {
+    const { obfuscate } = require('javascript-obfuscator')
+    const source = await withoutTypes(job)
+    const shebang = /^#!.*\n/.exec(source)?.[0] ?? ''
+    return shebang + obfuscate(source.slice(shebang.length), { seed: 20250908, log: false, ...settings }).getObfuscatedCode()
   }
 }
 
