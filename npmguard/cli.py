@@ -60,6 +60,14 @@ class FailOnChoice(StrEnum):
     NEVER = "never"
 
 
+class FeedChoice(StrEnum):
+    """How much a scan relies on the sources of known malware beyond what ships with npmguard."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    OFF = "off"
+
+
 FailOnOption = Annotated[
     FailOnChoice | None, typer.Option("--fail-on", help="Lowest verdict that exits with 1.")
 ]
@@ -72,6 +80,14 @@ JobsOption = Annotated[
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use what npm's and npmguard's caches hold.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write npmguard's caches.")]
 NoPrefilterOption = Annotated[bool, typer.Option("--no-prefilter", help="Parse every source file.")]
+FeedOption = Annotated[
+    FeedChoice | None,
+    typer.Option(
+        "--feed",
+        envvar="NPMGUARD_FEED",
+        help="Known malware: required (no answer: exit 3), optional, or off (nobody is asked).",
+    ),
+]
 MinAgeOption = Annotated[str | None, typer.Option("--min-age", help="Hold younger releases: 12h, 7d, 2w.")]
 FixOverridesOption = Annotated[
     bool, typer.Option("--fix-overrides", help="Print the overrides for package.json in place of the report.")
@@ -96,6 +112,7 @@ def scan(
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
     indicators: IndicatorsOption = None,
+    feed: FeedOption = None,
     min_age: MinAgeOption = None,
     fix_overrides: FixOverridesOption = False,
     verbose: VerboseOption = False,
@@ -105,7 +122,7 @@ def scan(
 
     started = time.monotonic()
     found = find_lockfile(path)
-    settings = _with_min_age(_settings(found.parent, config, fail_on, jobs, no_cache), min_age)
+    settings = _with_min_age(_settings(found.parent, config, fail_on, jobs, no_cache, feed), min_age)
     _writable(output)
     lock = read_lockfile(found, settings.limits)
     wanted = _indicators(indicators, settings)
@@ -130,12 +147,13 @@ def inspect(
     offline: OfflineOption = False,
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
+    feed: FeedOption = None,
     indicators: IndicatorsOption = None,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge one package: npmguard inspect ./left-pad-1.3.0.tgz, npmguard inspect debug@4.4.3."""
     started = time.monotonic()
-    settings = _settings(Path(), config, fail_on, 1, no_cache)
+    settings = _settings(Path(), config, fail_on, 1, no_cache, feed)
     _writable(output)
     with _scanner(settings, Path(), offline, no_prefilter, _indicators(indicators, settings)) as scanner:
         report = scanner.inspect(target)
@@ -331,9 +349,19 @@ def _interrupted() -> NoReturn:
 
 
 def _settings(
-    directory: Path, config: Path | None, fail_on: FailOnChoice | None, jobs: int | None, no_cache: bool
+    directory: Path,
+    config: Path | None,
+    fail_on: FailOnChoice | None,
+    jobs: int | None,
+    no_cache: bool,
+    feed: FeedChoice | None = None,
 ) -> Config:
     settings = load_config(directory, config)
+    if feed is not None:
+        asked = msgspec.structs.replace(
+            settings.feed, online=feed is not FeedChoice.OFF, required=feed is FeedChoice.REQUIRED
+        )
+        settings = msgspec.structs.replace(settings, feed=asked)
     if fail_on is not None:
         chosen: FailOn = fail_on.value
         settings = msgspec.structs.replace(settings, fail_on=chosen)

@@ -87,8 +87,9 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
     url: str = "https://osv-vulnerabilities.storage.googleapis.com/npm/all.zip"
     api: str = "https://api.osv.dev/v1/"
     max_age: float = 86400.0  # seconds; an older index is not enough
-    online: bool = False  # ask the API where the index is not enough, and the registries for advisories
-    required: bool = False  # without an answer, a scan is incomplete
+    online: bool = True  # ask the API where the index is not enough, and the registries for advisories
+    required: bool = True  # without an answer, a scan is incomplete
+    patience: float = 10.0  # seconds that asking all sources together may take
     accept: tuple[Overruled, ...] = ()
 
 

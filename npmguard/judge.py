@@ -142,7 +142,14 @@ class Judge:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the run went on without, one line each."""
-        return (*self.client.notes, *self._results.notes, *self._evidence.notes, *self.known().notes)
+        known = self.known()
+        return (
+            *self.client.notes,
+            *self._results.notes,
+            *self._evidence.notes,
+            *known.notes,
+            *known.unasked,
+        )
 
     def judge(self, package: LockedPackage) -> Judgement:
         """Ask the registry, read the tarball, compare with the baseline, and judge one package version.
@@ -220,7 +227,7 @@ class Judge:
                 index=index,
                 web=None if self._offline else web,
                 registry_for=self._npm.registry_for,
-                seconds=settings.network.give_up_after,
+                seconds=settings.feed.patience,
                 now=self._now,
             )
 

@@ -227,7 +227,15 @@ class Scanner:
         if judgement.packument is not None and judgement.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}:
             package = LockedPackage(name=name, version=version, location="", line=0)
             report = replace(report, fix=self._fix(package, judgement, ()))
-        return ScanReport(__version__, self._judge.ruleset, kind, target, (report,), notes=self._judge.notes)
+        return ScanReport(
+            __version__,
+            self._judge.ruleset,
+            kind,
+            target,
+            (report,),
+            notes=self._judge.notes,
+            incomplete=self._judge.known().incomplete,
+        )
 
     def _report(self, group: Sequence[LockedPackage], judgement: Judgement, tree: _Tree) -> PackageReport:
         first = group[0]

@@ -56,7 +56,11 @@ def environment(home: Path, registry: str | None = None, **more: str) -> dict[st
         for name, value in os.environ.items()
         if registry is None or not name.lower().startswith("npm_config_")
     }
-    own = {"XDG_CACHE_HOME": str(home / "cache"), "npm_config_cache": str(home / "npm-cache")}
+    own = {
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "npm_config_cache": str(home / "npm-cache"),
+        "NPMGUARD_FEED": "off",  # what the world knows is no business of a test that serves its own
+    }
     if registry is not None:
         own |= {
             "HOME": str(home),

@@ -94,11 +94,19 @@ def _osv(
         return held, Answer(Source.OSV, Asked.ANSWERED, "there is nothing to ask about")
     if web is None:
         why = "offline" if offline else "feed.online is false"
-        return held, Answer(Source.OSV, Asked.NOT_ASKED, f"{why}, and {problem}", needed=feed.required)
+        return held, Answer(
+            Source.OSV, Asked.NOT_ASKED, f"{why}, and {problem}{_do_without(feed)}", feed.required
+        )
     try:
         return ask_osv(public, feed.api, web, seconds), Answer(Source.OSV, Asked.ANSWERED, f"asked {feed.api}")
     except RegistryError as error:
-        return held, Answer(Source.OSV, Asked.FAILED, f"{error}, and {problem}", needed=feed.required)
+        return held, Answer(
+            Source.OSV, Asked.FAILED, f"{error}, and {problem}{_do_without(feed)}", feed.required
+        )
+
+
+def _do_without(feed: Feed) -> str:
+    return "; to do without, give --feed optional or set feed.required = false" if feed.required else ""
 
 
 def _advisories(

@@ -139,8 +139,10 @@ class HttpWeb:
         """Ask until there is an answer that *read* can use, as long as there is time for it."""
         attempt = 0
         while True:
+            heard = False
             try:
                 with ask() as exchange:
+                    heard = True
                     if exchange.status in {200, 304}:
                         return read(exchange)
                     status, retry_after = exchange.status, exchange.headers.get("retry-after")
@@ -154,7 +156,8 @@ class HttpWeb:
             pause = (
                 throttle_pause(attempt, retry_after) if status == 429 else failure_pause(attempt, retry_after)
             )
-            if attempt >= self._network.retries or time.monotonic() + pause > end:
+            # who says nothing at all is not waited for again: it is no package that is missing
+            if not heard or attempt >= self._network.retries or time.monotonic() + pause > end:
                 raise RegistryUnreachable(f"{problem}; try again later, or look at the network and its proxy")
             if self._closed.wait(pause):
                 raise RegistryUnreachable("npmguard is closing")

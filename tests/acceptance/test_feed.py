@@ -325,13 +325,14 @@ def test_offline_without_an_index_is_not_asked(server: RegistryServer, tmp_path:
 
 
 def test_the_user_may_do_without(server: RegistryServer) -> None:
-    known = ask(server, "left-pad@1.0.0", feed=Feed(online=True), offline=True)
+    known = ask(server, "left-pad@1.0.0", feed=Feed(required=False), offline=True)
     assert known.incomplete == ()
+    assert "not asked: offline" in known.unasked[0]
     assert known.answers[0].asked is Asked.NOT_ASKED
 
 
 def test_the_user_may_forbid_to_ask(server: RegistryServer) -> None:
-    known = ask(server, "left-pad@1.0.0", feed=Feed(required=True))
+    known = ask(server, "left-pad@1.0.0", feed=Feed(online=False))
     assert "feed.online is false" in known.incomplete[0]
     assert server.paths == []
 

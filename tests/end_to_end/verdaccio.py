@@ -227,6 +227,7 @@ class Verdaccio:
             "npm_config_audit": "false",
             "npm_config_fund": "false",
             "npm_config_update_notifier": "false",
+            "NPMGUARD_FEED": "off",
         }
 
     # --- the server ----------------------------------------------------------------------------------------
