@@ -391,6 +391,7 @@ class FactKind(StrEnum):
     REGEX = "regex"
     MODULE = "module"
     SHAPE = "shape"
+    FLOW = "flow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +415,12 @@ class Fact:
     REGEX        ``value`` is the source between the slashes (or given to RegExp), ``args[0]`` the flags
     MODULE       ``name`` is the module required or imported
     SHAPE        ``name`` is a structural pattern of :mod:`npmguard.javascript.shapes` (``edit-distance``)
+    FLOW         ``name`` is ``source>sink`` in the words of :mod:`npmguard.javascript.flow_words`; it spans
+                 the sink's expression. ``value`` tells the source (an environment variable's name, a path,
+                 a function). ``args`` are the sink's callee, where the source stands (``line:column``, with
+                 the path and a colon before it where that is another file), the URL, host, path or command
+                 that it goes to as far as it is constant, and what part of a request it is (``url``,
+                 ``headers``, ``body``; None for other sinks)
     ===========  ========================================================================================
 
     ``function`` is the index into :attr:`FileFacts.functions` of the innermost function that holds it. A WRITE

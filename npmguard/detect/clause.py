@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol
 
 from npmguard.detect.yaml_items import Item
+from npmguard.javascript.flow_words import FLOW_PART, FLOW_PARTS, FLOW_TARGET, Sink, Source, flow_name
 from npmguard.javascript.wallets import CHECKSUMMED, KINDS, accepted_kinds, addresses_in
 
 _KIND_GROUPS = {"any": frozenset(KINDS), "checksummed": frozenset(CHECKSUMMED)}
@@ -29,6 +30,7 @@ class ClauseKind(StrEnum):
     REGEX = "regex"
     MODULE = "module"
     SHAPE = "shape"
+    FLOW = "flow"
     MANIFEST = "manifest"
 
 
@@ -104,8 +106,9 @@ class AtLeast:
 class Clause:
     """One typed question; it holds when enough facts pass.
 
-    ``names`` are dotted names in which ``*`` stands for any text (a manifest's: names of scripts). ``value``
-    is asked of what is written, of the string, of the pattern's source or of the script; ``written`` asks for
+    ``names`` are dotted names in which ``*`` stands for any text (a manifest's: names of scripts; a flow's:
+    every ``source>sink`` asked for). ``value`` is asked of what is written, of the string, of the pattern's
+    source, of the script or of the detail of the flow's source; ``written`` asks for
     a function to be written (:data:`FUNCTION`), or for one that calls what was there before
     (:data:`WRAPPER`). Two clauses are never equal, so that each keeps its own hits.
     """
@@ -187,11 +190,38 @@ def read_clause(kind: ClauseKind, item: Item) -> Clause:
             fields = item.fields(("name",), ("args", "count", "distinct"))
             args = tuple(map(_argument, fields["args"].items())) if "args" in fields else ()
             return Clause(kind, _names(fields["name"]), args=args, least=_least(fields))
+        case ClauseKind.FLOW:
+            return _flow(item)
         case _:
             if not item.is_mapping():
                 return Clause(kind, _names(item))
             fields = item.fields(("name",), ("count", "distinct"))
             return Clause(kind, _names(fields["name"]), least=_least(fields))
+
+
+def _flow(item: Item) -> Clause:
+    fields = item.fields(("from", "to"), ("value", "target", "part", "count", "distinct"))
+    sources = [Source(each) for each in _words(fields["from"], Source)]
+    sinks = [Sink(each) for each in _words(fields["to"], Sink)]
+    value, target, part = fields.get("value"), fields.get("target"), fields.get("part")
+    args = []
+    if target is not None:
+        args.append(ArgumentTest(FLOW_TARGET, _text_test(target, target.fields((), _TEXT_KEYS))))
+    if part is not None:
+        args.append(ArgumentTest(FLOW_PART, TextTest(equals=frozenset(_words(part, FLOW_PARTS)))))
+    return Clause(
+        ClauseKind.FLOW,
+        tuple(flow_name(source, sink) for source in sources for sink in sinks),
+        None if value is None else _text_test(value, value.fields((), _TEXT_KEYS)),
+        args=tuple(args),
+        least=_least(fields),
+    )
+
+
+def _words(item: Item, allowed: Iterable[str]) -> tuple[str, ...]:
+    """One word out of *allowed*, or a list of them."""
+    words = (item,) if item.is_text() else item.items()
+    return tuple(dict.fromkeys(word.one_of(allowed) for word in words))
 
 
 def _least(fields: Mapping[str, Item]) -> AtLeast:

@@ -17,7 +17,7 @@ from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
 _WRAPS_ORIGINAL = "wraps-original"  # spans the same bytes as the write it is about
-_ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE})
+_ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE, FactKind.FLOW})
 _REMEMBERED_NAMES = 50_000
 _ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
 _IMPORTED_FILES = 32  # that one region reaches
@@ -161,6 +161,7 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
     if any(each.written == WRAPPER for each in clauses):
         shapes.append(_WRAPS_ORIGINAL)
     regexes = [each for each in clauses if each.kind is ClauseKind.REGEX]
+    flows = [name for each in clauses if each.kind is ClauseKind.FLOW for name in each.names]
     return Interest(
         calls=last(ClauseKind.CALL),
         news=last(ClauseKind.NEW),
@@ -168,6 +169,7 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
         reads=last(ClauseKind.READ),
         modules=None,
         shapes=frozenset(shapes),
+        flows=frozenset(flows),
         strings=bool(tests),
         string_length=0 if open_ended else sys.maxsize,
         string_values=frozenset(text for test in tests for text in test.equals),
@@ -394,7 +396,7 @@ def _see(clause: Clause, fact: Fact) -> Seen | None:
     if clause.written == FUNCTION and fact.value != "<function>" and fact.target is None:
         return None
     kinds: tuple[str, ...] = ()
-    values: tuple[str, ...] = (fact.name,)
+    values: tuple[str, ...] = (fact.value or fact.name,) if clause.kind is ClauseKind.FLOW else (fact.name,)
     if clause.value is not None:
         seen = clause.value.test(fact.value) if fact.value is not None else None
         if seen is None:

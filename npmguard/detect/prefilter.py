@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of, uses
 from npmguard.detect.unfold import Means, unfold
+from npmguard.javascript.flow_words import Mark, Marks, Source, flow_of, sink_marks, source_marks
 from npmguard.javascript.wallets import SOLANA, address_kind
 
 if TYPE_CHECKING:
@@ -233,10 +234,33 @@ class _Trees:
     def _names(self, clause: Clause, *, tight: bool) -> str:
         if clause.kind is ClauseKind.STRING and clause.value is not None:
             return self._literals(clause.value, quoted=False)
+        if clause.kind is ClauseKind.FLOW:
+            return self._flow(clause, tight=tight)
         if clause.kind in (ClauseKind.SHAPE, ClauseKind.MANIFEST, ClauseKind.STRING, ClauseKind.REGEX):
             return _TRUE
         arguments = [self._literals(test.text, quoted=True) for test in clause.args]
         return _all_of([_any_of([self._name(clause, name, tight=tight) for name in clause.names]), *arguments])
+
+    def _flow(self, clause: Clause, *, tight: bool) -> str:
+        """The marks of one of the sources, and of one of the sinks that it is asked to reach."""
+        sinks: dict[Source, list[str]] = {}
+        for source, sink in map(flow_of, clause.names):
+            sinks.setdefault(source, []).append(self._marks(sink_marks(sink), tight=tight))
+        return _any_of(
+            [
+                _all_of([self._marks(source_marks(source), tight=tight), _any_of(found)])
+                for source, found in sinks.items()
+            ]
+        )
+
+    def _marks(self, marks: Marks, *, tight: bool) -> str:
+        groups = []
+        for group in marks:
+            patterns = [self._atoms.mark(each) for each in group]
+            if not tight:
+                self.words.update(patterns)
+            groups.append(_any_of(patterns))
+        return _all_of(groups)
 
     def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
@@ -288,6 +312,12 @@ class _Atoms:
     def literal(self, text: str) -> str:
         """That text in quotes."""
         return self.pattern(f"/[\"'`]{_escaped(text)}[\"'`]/")
+
+    def mark(self, mark: Mark) -> str:
+        """What a source or sink of a flow has in the clear."""
+        if mark.module:
+            return self.pattern(rf"/[\"'`](node:)?{_escaped(mark.text)}[\"'`\/]/")
+        return self.word(mark.text)
 
     def any_of(self, patterns: Iterable[str]) -> str:
         return _any_of([self.pattern(pattern) for pattern in patterns])

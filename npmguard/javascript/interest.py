@@ -24,9 +24,9 @@ class Interest:
     """The facts that are wanted; None in any field means all of that kind.
 
     Calls, constructions, writes and reads are wanted by the last segment of their name (``fetch``, ``open``,
-    ``[]``), modules by their name, shapes by theirs. A string is wanted if it has ``string_length`` characters
-    or more, is one of ``string_values``, or ``string_pattern`` is found in its UTF-8 form; a regular expression
-    if its source has ``regex_length`` characters or more.
+    ``[]``), modules by their name, shapes and flows by theirs. A string is wanted if it has ``string_length``
+    characters or more, is one of ``string_values``, or ``string_pattern`` is found in its UTF-8 form; a regular
+    expression if its source has ``regex_length`` characters or more.
     """
 
     calls: Names | None = frozenset()
@@ -35,6 +35,7 @@ class Interest:
     reads: Names | None = frozenset()
     modules: Names | None = frozenset()
     shapes: Names | None = frozenset()
+    flows: Names | None = frozenset()
     strings: bool = False
     string_length: int = 0
     string_values: frozenset[str] = frozenset()
@@ -50,7 +51,7 @@ class Interest:
         if kind is FactKind.REGEX:
             return self.regexes and len(fact.value or "") >= self.regex_length
         names = self.names_of(kind)
-        if kind in {FactKind.MODULE, FactKind.SHAPE}:
+        if kind in {FactKind.MODULE, FactKind.SHAPE, FactKind.FLOW}:
             return names is None or fact.name in names
         return names is None or fact.name.rpartition(".")[2] in names
 
@@ -73,9 +74,10 @@ class Interest:
                 FactKind.READ: self.reads,
                 FactKind.MODULE: self.modules,
                 FactKind.SHAPE: self.shapes,
+                FactKind.FLOW: self.flows,
             }
         )
         return by_kind[kind]
 
 
-EVERYTHING = Interest(None, None, None, None, None, None, strings=True, regexes=True)
+EVERYTHING = Interest(None, None, None, None, None, None, None, strings=True, regexes=True)

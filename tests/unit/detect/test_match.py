@@ -41,6 +41,10 @@ def at(
     return Fact(kind, name, 1, start + 1, start, start + 1, function, value=value, target=target)
 
 
+def flow(name: str, value: str | None = None, to: str | None = None, part: str | None = None) -> Fact:
+    return Fact(FactKind.FLOW, name, 1, 2, 1, 2, 0, value, ("fetch", "1:1", to, part))
+
+
 def found(ruleset: Ruleset, *files: FileFacts, manifest: Manifest | None = None) -> list[Candidate]:
     matcher = Matcher(ruleset)
     read = [matcher.read(file) for file in files]
@@ -170,6 +174,15 @@ def test_combinations(tmp_path: Path, match: str, names: str, *, seen: bool) -> 
         ("module: [fs, child_process]", at(1, FactKind.MODULE, "fs"), True),
         ("read: process.env", at(1, FactKind.READ, "process.env"), True),
         ("shape: edit-distance", at(1, FactKind.SHAPE, "edit-distance"), True),
+        ("flow: {from: file, to: network}", flow("file>network"), True),
+        ("flow: {from: file, to: dns}", flow("file>network"), False),
+        ("flow: {from: [environment, file], to: [dns, network]}", flow("file>network"), True),
+        ("flow: {from: file, to: network, value: {contains: b}}", flow("file>network", "abc"), True),
+        ("flow: {from: file, to: network, value: {contains: b}}", flow("file>network"), False),
+        ("flow: {from: file, to: network, target: {equals: x}}", flow("file>network", to="x"), True),
+        ("flow: {from: file, to: network, target: {equals: x}}", flow("file>network", to="y"), False),
+        ("flow: {from: file, to: network, part: [url, body]}", flow("file>network", part="body"), True),
+        ("flow: {from: file, to: network, part: url}", flow("file>network", part="body"), False),
         ("regex: {matches: 'a-f'}", at(1, FactKind.REGEX, value="[a-f]"), True),
         ("regex: {accepts: tron}", at(1, FactKind.REGEX, value="T[1-9A-HJ-NP-Za-km-z]{33}"), True),
         ("regex: {accepts: ethereum}", at(1, FactKind.REGEX, value="T[1-9A-HJ-NP-Za-km-z]{33}"), False),
@@ -178,6 +191,14 @@ def test_combinations(tmp_path: Path, match: str, names: str, *, seen: bool) -> 
 def test_clauses(tmp_path: Path, clause: str, fact: Fact, *, seen: bool) -> None:
     ruleset = rules_of(tmp_path, "file", "{all: [one]}", {"one": f"{{all: [{{{clause}}}]}}"})
     assert bool(found(ruleset, FileFacts("a.js", (fact,), SPANS))) is seen
+
+
+@pytest.mark.parametrize(("values", "seen"), [("ab", True), ("aa", False), ("a", False)])
+def test_different_details_of_flows_are_counted(tmp_path: Path, values: str, *, seen: bool) -> None:
+    signals = {"one": "{all: [{flow: {from: environment-secret, to: network, distinct: 2}}]}"}
+    ruleset = rules_of(tmp_path, "file", "{all: [one]}", signals)
+    facts = tuple(flow("environment-secret>network", value) for value in values)
+    assert bool(found(ruleset, FileFacts("a.js", facts, SPANS))) is seen
 
 
 def test_a_wrapper_is_a_function_that_calls_what_was_there(tmp_path: Path) -> None:
