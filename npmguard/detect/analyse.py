@@ -23,6 +23,14 @@ _DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _DECLARATION_NAME = re.compile(rb"""\.d\.[cm]?ts["'`]""")
 _NOT_CODE = (".json", ".node", ".wasm")  # whatever it holds, Node does not run it as JavaScript
 _HASHBANG = re.compile(rb"#!.*\b(?:node|bun|deno|tsx|ts-node)\b")
+_EXECUTABLES = (  # a program's first bytes; in a script, they would be a syntax error
+    b"\x7fELF",
+    b"MZ\x90\x00",
+    b"\xcf\xfa\xed\xfe",
+    b"\xce\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\x00asm",
+)
 _COMMANDS = re.compile(r"[;&|<>()\n]+")
 _RUNNERS = frozenset({"node", "nodejs", "bun", "deno", "tsx", "ts-node", "esno"})
 _PRELOADS = frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader"})
@@ -272,8 +280,11 @@ def sources(archive: PackageArchive) -> list[PackageFile]:
     declarations = []
     for path in sorted(archive.files):
         file = archive.files[path]
+        if file.content is not None and file.content.startswith(_EXECUTABLES):
+            continue  # Node refuses it, and the kernel runs it: what machine code does is not read here
         if path.endswith(_DECLARATIONS) and path not in named:
-            declarations.append(file)
+            if file.size:
+                declarations.append(file)
             continue
         if path.endswith(_EXTENSIONS) or path in named:
             wanted = file.size > 0 and path != MANIFEST

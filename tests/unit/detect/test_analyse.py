@@ -193,6 +193,20 @@ def test_declarations_are_read_where_a_file_asks_for_one() -> None:
     ]
 
 
+def test_an_empty_declaration_hides_nothing() -> None:
+    asking = file("a.js", "require('./b.d.ts'); require('./c.d.ts');")
+    left = replace(file("b.d.ts", ""), content=None)
+    analysis = analyse_package(package({"a.js": asking, "b.d.ts": left}), RULESET, Limits())
+    assert analysis == CodeAnalysis()
+
+
+def test_machine_code_is_no_source() -> None:
+    program = replace(file("bin/run"), content=b"\x7fELF\x02\x01\x01" + bytes(5_000), size=5_007)
+    named = package({"bin/run": program}, {"bin": {"run": "bin/run"}})
+    limits = msgspec.structs.replace(Limits(), source_bytes=4_000)
+    assert analyse_package(named, RULESET, limits) == CodeAnalysis()
+
+
 def test_code_under_an_odd_name_is_found_or_missed_aloud() -> None:
     scripts = {"scripts": {"postinstall": "node payload.dat"}}
     held = package({"payload.dat": file("payload.dat")}, scripts)
