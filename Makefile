@@ -7,7 +7,7 @@ ARGS   ?=
 FEED   ?= optional
 BIN    := $(VENV)/bin
 
-.PHONY: scan test unit lint bench docs clean
+.PHONY: scan test unit lint bench accuracy docs clean
 
 $(BIN)/npmguard: pyproject.toml $(shell find npmguard rules -type f -not -name '*.pyc')
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,6 +33,9 @@ lint: $(VENV)-test/.ready
 
 bench: $(VENV)-test/.ready
 	$(VENV)-test/bin/python benchmarks/run.py $(ARGS)
+
+accuracy: $(VENV)-test/.ready
+	$(VENV)-test/bin/python benchmarks/accuracy/run.py $(ARGS)
 
 docs: $(VENV)-test/.ready
 	$(VENV)-test/bin/npmguard rules docs --output docs/rules.md

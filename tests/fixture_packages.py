@@ -175,6 +175,11 @@ def _twins(transform: str) -> dict[str, str]:
                         "module": manifest.get("type") == "module",
                         "entry": str(file),
                     }
+    return twins_of(transform, jobs)
+
+
+def twins_of(transform: str, jobs: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """The answers of ``minify.mjs`` to *jobs* (its docstring tells their form), by key; made once and kept."""
     script = SCRIPTS / "minify.mjs"
     told = json.dumps(jobs, sort_keys=True)
     digest = hashlib.sha256(
@@ -188,3 +193,17 @@ def _twins(transform: str) -> dict[str, str]:
             making.rename(kept)
     answers: list[str] = json.loads(kept.read_text(encoding="utf-8"))
     return dict(zip(jobs, answers, strict=True))
+
+
+@cache
+def families() -> dict[str, tuple[str, ...]]:
+    """The cases of every family of attacks, by the family's name, as ``families.json`` tells them."""
+    told: dict[str, list[str]] = json.loads((PACKAGES / "families.json").read_bytes())
+    return {family: tuple(names) for family, names in told.items()}
+
+
+def family_of(case: Case) -> str:
+    """The family of attacks whose shape a case has; ``benign`` where it has to stay clean."""
+    if case.benign:
+        return "benign"
+    return next(family for family, names in families().items() if case.name in names)
