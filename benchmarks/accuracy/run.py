@@ -4,7 +4,7 @@
     make accuracy ARGS='--only fixtures'  one part: real, fixtures or libraries
 
 *real*: the real lockfiles of fixtures/lockfiles, and the packages of names.txt as package-lock.json pins them,
-each scanned as a user would, against its baseline. Every package that is not clean is printed with its findings.
+each scanned as a user would, against its baseline. What is not clean is printed with its findings.
 *fixtures*: every inert package of fixtures/packages, as written and as minifiers, bundlers and
 javascript-obfuscator make it; recall by family, and every form that is not malicious.
 *libraries*: ten honest libraries in the same forms, none of which may be malicious.
