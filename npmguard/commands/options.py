@@ -1,0 +1,64 @@
+"""The options that several commands share, each with its help text."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+class FailOnChoice(StrEnum):
+    """The lowest verdict that makes the exit code 1."""
+
+    MALICIOUS = "malicious"
+    SUSPICIOUS = "suspicious"
+    NEVER = "never"
+
+
+class FeedChoice(StrEnum):
+    """How much a scan relies on the sources of known malware beyond what ships with npmguard."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    OFF = "off"
+
+
+FailOnOption = Annotated[
+    FailOnChoice | None, typer.Option("--fail-on", help="Lowest verdict that exits with 1.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the report.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings; default: npmguard.toml there.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Analysing processes; default: cores.")
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Use what npm's and npmguard's caches hold.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write npmguard's caches.")]
+NoPrefilterOption = Annotated[bool, typer.Option("--no-prefilter", help="Parse every source file.")]
+FeedOption = Annotated[
+    FeedChoice | None,
+    typer.Option(
+        "--feed",
+        envvar="NPMGUARD_FEED",
+        help="Known malware: required (no answer: exit 3), optional, or off (nobody is asked).",
+    ),
+]
+MinAgeOption = Annotated[str | None, typer.Option("--min-age", help="Hold younger releases: 12h, 7d, 2w.")]
+FixOverridesOption = Annotated[
+    bool, typer.Option("--fix-overrides", help="Print the overrides for package.json in place of the report.")
+]
+IndicatorsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--indicators", help="Domains, URLs, addresses, hashes to find: plain, CSV, STIX, MISP."),
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List skipped entries and notes, too.")]

@@ -1,0 +1,81 @@
+"""Where a command writes: the report's file or standard output, messages to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npmguard.commands.options import Format
+from npmguard.errors import ConfigError
+from npmguard.report.escape import terminal as escape_terminal
+
+if TYPE_CHECKING:
+    from npmguard.config import Config
+    from npmguard.model import ScanReport
+    from npmguard.report.sarif import RuleText
+
+
+def check_writable(output: Path | None) -> None:
+    """Refuse an output that cannot be written before hours of work are lost to it."""
+    if output is None:
+        return
+    folder = output.parent
+    if output.is_dir() or not folder.is_dir() or not os.access(output if output.exists() else folder, os.W_OK):
+        raise ConfigError(f"--output {output}: cannot be written; name a file in a folder that exists")
+
+
+def write_report(
+    report: ScanReport, format_: Format, output: Path | None, verbose: bool, settings: Config
+) -> None:
+    """Write the report in its format; to *output*, else to standard output."""
+    if format_ is Format.JSON:
+        from npmguard.report import json_v1
+
+        emit(json_v1.render(report), output)
+    elif format_ is Format.SARIF:
+        from npmguard.report import sarif
+
+        emit(sarif.render(report, _rule_texts(settings)), output)
+    else:
+        from npmguard.report import terminal
+
+        emit(terminal.render_text(report, verbose=verbose, to_file=output is not None), output)
+
+
+def _rule_texts(settings: Config) -> dict[str, RuleText]:
+    from npmguard.audit.every_rule import EVERY_RULE
+    from npmguard.detect.rule import load_ruleset
+    from npmguard.report.sarif import RuleText
+
+    texts = {
+        rule.id: RuleText(rule.title, rule.description, rule.remediation, rule.severity, rule.references)
+        for rule in load_ruleset(settings.rules).rules
+    }
+    for audit in EVERY_RULE:
+        texts[audit.id] = RuleText(audit.title, audit.description, audit.remediation, audit.severity, ())
+    return texts
+
+
+def emit(content: bytes, output: Path | None) -> None:
+    """Write to the file whole or not at all, or to standard output, which may be closed early."""
+    if output is not None:
+        temporary = output.with_name(f".{output.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(output)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise ConfigError(f"--output {output}: could not be written: {error.strerror}") from error
+        return
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; the exit code still tells the result
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(message: str) -> None:
+    """Tell the user something on standard error."""
+    sys.stderr.write(f"npmguard: {escape_terminal(message)}\n")

@@ -1,0 +1,105 @@
+"""What a command runs with: its settings, its rules, a scanner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from npmguard.commands.options import FailOnChoice, FeedChoice
+from npmguard.config import Config, FailOn, load_config
+
+if TYPE_CHECKING:
+    from npmguard.detect.rule import Ruleset
+    from npmguard.model import Indicator
+    from npmguard.scan import Progress, Scanner
+
+
+def settings_of(
+    directory: Path,
+    config: Path | None = None,
+    *,
+    fail_on: FailOnChoice | None = None,
+    jobs: int | None = None,
+    no_cache: bool = False,
+    feed: FeedChoice | None = None,
+) -> Config:
+    """The settings of the project in *directory*, or of the *config* file, with what the command line says of them."""
+    settings = load_config(directory, config)
+    if feed is not None:
+        asked = msgspec.structs.replace(
+            settings.feed, online=feed is not FeedChoice.OFF, required=feed is FeedChoice.REQUIRED
+        )
+        settings = msgspec.structs.replace(settings, feed=asked)
+    if fail_on is not None:
+        chosen: FailOn = fail_on.value
+        settings = msgspec.structs.replace(settings, fail_on=chosen)
+    if jobs is not None:
+        settings = msgspec.structs.replace(settings, jobs=jobs)
+    if no_cache:
+        settings = msgspec.structs.replace(
+            settings, cache=msgspec.structs.replace(settings.cache, enabled=False)
+        )
+    return settings
+
+
+def with_min_age(settings: Config, min_age: str | None) -> Config:
+    """The settings with ``--min-age`` in the place of theirs, if it was given."""
+    if min_age is None:
+        return settings
+    from npmguard.cooldown import parse_age
+
+    parse_age(min_age)
+    cooldown = msgspec.structs.replace(settings.cooldown, min_age=min_age)
+    return msgspec.structs.replace(settings, cooldown=cooldown)
+
+
+def read_indicators(files: list[Path] | None, settings: Config) -> tuple[Indicator, ...]:
+    """Everything that the ``--indicators`` files hold."""
+    if not files:
+        return ()
+    from npmguard.intel.indicators import load_indicators
+
+    limit = settings.limits.indicator_bytes
+    return tuple(indicator for file in files for indicator in load_indicators(file, limit))
+
+
+def open_scanner(
+    settings: Config,
+    project: Path,
+    offline: bool,
+    no_prefilter: bool,
+    indicators: tuple[Indicator, ...] = (),
+) -> Scanner:
+    """A scanner for the project, to be used in a ``with`` block; npm's configuration is read as npm reads it there."""
+    from npmguard.registry.npmrc import load_npm_config
+    from npmguard.scan import Scanner
+
+    return Scanner(
+        settings,
+        load_npm_config(project, os.environ),
+        offline=offline,
+        prefilter=not no_prefilter,
+        indicators=indicators,
+    )
+
+
+def ruleset_of(config: Path | None, folder: Path | None = None) -> Ruleset:
+    """The rules in force, with those of a further *folder*."""
+    from npmguard.detect.rule import load_ruleset
+
+    folders = load_config(Path(), config).rules
+    return load_ruleset((*folders, str(folder)) if folder is not None else folders)
+
+
+def progress_bar() -> AbstractContextManager[Progress | None]:
+    """A bar on standard error, where a person watches."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from npmguard.report.progress import Bar
+
+    return Bar()

@@ -1,0 +1,78 @@
+"""``npmguard scan``: every package of a lockfile."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npmguard.commands.options import (
+    ConfigOption,
+    FailOnOption,
+    FeedOption,
+    FixOverridesOption,
+    Format,
+    FormatOption,
+    IndicatorsOption,
+    JobsOption,
+    MinAgeOption,
+    NoCacheOption,
+    NoPrefilterOption,
+    OfflineOption,
+    OutputOption,
+    VerboseOption,
+)
+from npmguard.commands.output import check_writable, emit, write_report
+from npmguard.commands.running import open_scanner, progress_bar, read_indicators, settings_of, with_min_age
+from npmguard.model import Lockfile, ScanReport
+from npmguard.outcome import exit_code
+
+
+def scan(
+    path: Annotated[Path, typer.Argument(help="A package-lock.json or the folder that holds one.")] = Path(),
+    *,
+    fail_on: FailOnOption = None,
+    format_: FormatOption = Format.TERMINAL,
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    jobs: JobsOption = None,
+    offline: OfflineOption = False,
+    no_cache: NoCacheOption = False,
+    no_prefilter: NoPrefilterOption = False,
+    indicators: IndicatorsOption = None,
+    feed: FeedOption = None,
+    min_age: MinAgeOption = None,
+    fix_overrides: FixOverridesOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif."""
+    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
+
+    started = time.monotonic()
+    found = find_lockfile(path)
+    settings = with_min_age(
+        settings_of(found.parent, config, fail_on=fail_on, jobs=jobs, no_cache=no_cache, feed=feed), min_age
+    )
+    check_writable(output)
+    lock = read_lockfile(found, settings.limits)
+    wanted = read_indicators(indicators, settings)
+    with (
+        open_scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner,
+        progress_bar() as progress,
+    ):
+        report = scanner.scan(lock, progress)
+    report = replace(report, seconds=time.monotonic() - started)
+    if fix_overrides:
+        emit(_overrides(report, lock).encode(), output)
+    else:
+        write_report(report, format_, output, verbose, settings)
+    return exit_code(report, settings.fail_on, settings.accept_skipped)
+
+
+def _overrides(report: ScanReport, lock: Lockfile) -> str:
+    from npmguard.way_out import overrides_block
+
+    return overrides_block(report, direct=[requirement.name for requirement in lock.nodes[""].requires])
