@@ -28,7 +28,7 @@ def settings_of(
     no_cache: bool = False,
     feed: FeedChoice | None = None,
 ) -> Config:
-    """The settings of the project in *directory*, or of the *config* file, with what the command line says of them."""
+    """The settings of the project in *directory*, or of the *config* file, under what the command line says."""
     settings = load_config(directory, config)
     if feed is not None:
         asked = msgspec.structs.replace(
@@ -75,7 +75,7 @@ def open_scanner(
     no_prefilter: bool,
     indicators: tuple[Indicator, ...] = (),
 ) -> Scanner:
-    """A scanner for the project, to be used in a ``with`` block; npm's configuration is read as npm reads it there."""
+    """A scanner for the *project*, whose npm configuration is read as npm reads it; for a ``with`` block."""
     from npmguard.registry.npmrc import load_npm_config
     from npmguard.scan import Scanner
 
