@@ -16,8 +16,9 @@ from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
 from npmguard.audit.signature import audit_signature
 from npmguard.cooldown import Change, Outcome, judge_age
+from npmguard.detect.circumstances import in_history, with_lost_trust
 from npmguard.detect.ruleset import ruleset_digest
-from npmguard.detect.verdict import verdict_of
+from npmguard.detect.verdict import decide
 from npmguard.errors import NotInRegistry, RegistryError
 from npmguard.evidence import ReleaseEvidence
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
@@ -38,6 +39,7 @@ from npmguard.model import (
     Severity,
     TarballAnalysis,
     Verdict,
+    VerdictReason,
 )
 from npmguard.package.baseline import choose_baseline
 from npmguard.package.diff import diff_manifests
@@ -85,6 +87,7 @@ class Judgement:
     unverified: str | None
     packument: Packument | None
     bundled: tuple[str, ...] = ()
+    reasons: tuple[VerdictReason, ...] = ()
 
 
 class Judge:
@@ -168,6 +171,11 @@ class Judge:
             if analysis is not None
             else IntegrityReport()
         )
+        if analysis is not None and packument is not None:
+            first = {*packument.times, *packument.releases} <= {package.version}
+            published = packument.times.get(package.version)
+            told = in_history(analysis.findings, first=first, published=published, now=self._now)
+            analysis = replace(analysis, findings=told)
         findings = list(analysis.findings) if analysis is not None else []
         context = AuditContext(
             locked=package,
@@ -186,6 +194,7 @@ class Judge:
         if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
             findings.append(named)
         findings += trust.audit(context, self._packument_or_none)
+        findings = with_lost_trust(findings, _lost(findings))
         findings += self._too_young(context, findings, problems)
         integrity = self._signed(context, findings)
         if analysis is not None and analysis.unverified is not None:
@@ -195,9 +204,11 @@ class Judge:
                 "neither the lockfile nor the registry states a hash that its bytes can be held against"
             )
         unverified = "; ".join(dict.fromkeys(problems)) or None
-        verdict = verdict_of(tuple(findings), unverified)
+        decision = decide(findings, unverified)
+        verdict = decision.verdict
         return Judgement(
             verdict=verdict,
+            reasons=decision.reasons,
             findings=_worst_first(findings),
             integrity=integrity,
             baseline=baseline,
@@ -274,7 +285,7 @@ class Judge:
         change = Change(
             baseline=context.baseline.version if context.baseline is not None else None,
             diff=analysis.diff if analysis is not None else None,
-            trust_lost=tuple(sorted({finding.rule for finding in findings} & _TRUST_LOST)),
+            trust_lost=_lost(findings),
         )
         published = packument.times.get(context.locked.version)
         age = judge_age(context.locked.name, published, self._now, self._config.cooldown, change)
@@ -372,6 +383,10 @@ def _matcher(indicators: tuple[Indicator, ...]) -> IndicatorMatcher | None:
     from npmguard.detect.indicators import IndicatorMatcher  # noqa: PLC0415 - brings yara-x with it
 
     return IndicatorMatcher(indicators)
+
+
+def _lost(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(sorted({finding.rule for finding in findings} & _TRUST_LOST))
 
 
 def _baseline(

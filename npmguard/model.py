@@ -205,7 +205,9 @@ class Lockfile:
 class Manifest:
     """The parts of a package.json that decide what npm does, as shipped or as the registry tells them.
 
-    ``bin`` is normalised as npm does it: a plain string becomes ``{unscoped name: path}``.
+    ``bin`` is normalised as npm does it: a plain string becomes ``{unscoped name: path}``. ``entries`` are the
+    paths besides ``main`` by which loaders and bundlers find its code (``exports``, ``module``, ``browser``),
+    sorted, with ``*`` as written; only a manifest as shipped tells them.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Manifest:
     gypfile: bool | None = None
     bundled: tuple[str, ...] = ()
     repository: str | None = None
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,6 +493,29 @@ class Confidence(StrEnum):
     LOW = "low"
 
 
+class Context(StrEnum):
+    """A circumstance that decides how much a finding weighs; docs/verdicts.md tells how."""
+
+    NEW = "new-in-this-version"  # some of its evidence is not in the baseline
+    FIRST = "first-release"  # the package had no release before, so that all of it is new
+    INSTALL = "runs-at-installation"
+    LOAD = "runs-on-load"  # of the package, or of one of its commands
+    HIDDEN = "hidden-by-encoding"  # the source does not spell what the evidence says
+    TRUST_LOST = "trust-lost"  # new, in a release that was not published as its forerunners were
+    SETTLED = "unchanged-for-years"  # all of it is in the baseline too, and the release is old
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """One context of one finding, with how it is known.
+
+    ``detail`` is a phrase for people (``scripts.postinstall > setup.js``): hostile, as it holds names of files.
+    """
+
+    context: Context
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One observation behind a finding.
@@ -510,7 +536,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule or an audit says about one package version; ``message`` is one plain sentence."""
+    """What a rule or an audit says about one package version; ``message`` is one plain sentence.
+
+    ``circumstances`` are what makes it weigh more or less, at most one of each context, in their order.
+    """
 
     rule: str
     severity: Severity
@@ -521,6 +550,12 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     added: bool | None = None
     remediation: str | None = None
+    circumstances: tuple[Circumstance, ...] = ()
+
+    @property
+    def contexts(self) -> frozenset[Context]:
+        """The circumstances without their details."""
+        return frozenset(it.context for it in self.circumstances)
 
 
 class Verdict(StrEnum):
@@ -530,6 +565,18 @@ class Verdict(StrEnum):
     SUSPICIOUS = "suspicious"
     CLEAN = "clean"
     UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReason:
+    """Why one finding, or what could not be checked (``rule`` None), led to a verdict: ``text`` is a sentence.
+
+    ``verdict`` is what it amounts to by itself.
+    """
+
+    rule: str | None
+    verdict: Verdict
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,7 +647,7 @@ class PackageReport:
 
     ``paths`` are the shortest ways from the project to it, each a tuple of ``name@version`` without the
     project itself, at most five; ``more_paths`` is how many others there are. ``line`` is the lockfile's line
-    of the first location.
+    of the first location. ``reasons`` say how the verdict follows, the decisive ones alone.
     """
 
     name: str
@@ -616,6 +663,7 @@ class PackageReport:
     fix: Fix | None = None
     unverified_reason: str | None = None
     notes: tuple[str, ...] = ()
+    reasons: tuple[VerdictReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

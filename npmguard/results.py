@@ -23,7 +23,7 @@ from npmguard.model import TarballAnalysis
 if TYPE_CHECKING:
     from npmguard.config import Limits
 
-SCHEMA = 1
+SCHEMA = 2
 FILE_NAME = "results.db"
 _ENGINE_PACKAGES = ("javascript", "detect", "package", "integrity")
 _ENGINE_MODULES = ("model.py", "worker.py")

@@ -16,7 +16,7 @@ from npmguard import __version__
 from npmguard.audit import known_malware
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
-from npmguard.detect.verdict import verdict_of
+from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.judge import Judge, Judgement, as_locked
@@ -208,8 +208,16 @@ class Scanner:
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
         unverified = "; ".join(problems) or None
-        verdict = verdict_of(tuple(findings), unverified)
-        judgement = Judgement(verdict, tuple(findings), IntegrityReport(), None, unverified, None)
+        decision = decide(findings, unverified)
+        judgement = Judgement(
+            decision.verdict,
+            tuple(findings),
+            IntegrityReport(),
+            None,
+            unverified,
+            None,
+            reasons=decision.reasons,
+        )
         return self._report_one(kind, target, name, version, judgement)
 
     def _report_one(self, kind: str, target: str, name: str, version: str, judgement: Judgement) -> ScanReport:
@@ -223,6 +231,7 @@ class Scanner:
             findings=judgement.findings,
             integrity=judgement.integrity,
             unverified_reason=judgement.unverified,
+            reasons=judgement.reasons,
         )
         if judgement.packument is not None and judgement.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}:
             package = LockedPackage(name=name, version=version, location="", line=0)
@@ -249,6 +258,7 @@ class Scanner:
             findings=judgement.findings,
             integrity=judgement.integrity,
             unverified_reason=judgement.unverified,
+            reasons=judgement.reasons,
         )
         if judgement.verdict is Verdict.CLEAN:
             return report

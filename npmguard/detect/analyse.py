@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from npmguard.detect.circumstances import Circumstances
 from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
 from npmguard.model import Evidence, FactKind, Finding, Manifest, PackageArchive, PackageFile
+from npmguard.package.manifest import install_scripts
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
@@ -83,6 +85,15 @@ def named_files(manifest: Manifest | None) -> frozenset[str]:
     return frozenset(path for path in normal if path and not path.endswith(_NOT_CODE))
 
 
+def _at_installation(manifest: Manifest | None) -> dict[str, str]:
+    """The files that an installation hands to Node, each with the script that names it."""
+    found: dict[str, str] = {}
+    for name, script in (install_scripts(manifest) if manifest is not None else {}).items():
+        for path in _run_by(script):
+            found.setdefault(_normal(path), f"scripts.{name}")
+    return found
+
+
 def _run_by(script: str) -> Iterator[str]:
     """The files that a script hands to Node: the first word that is no option, and what is preloaded."""
     for command in _COMMANDS.split(script):
@@ -133,6 +144,7 @@ class _Analysis:
         self._end = time.monotonic() + limits.analysis_seconds
         self._partial: list[tuple[str, str]] = []
         self._reasons: list[str] = []
+        self._circumstances = Circumstances(archive, {})
 
     def run(self, *, prefilter: bool) -> CodeAnalysis:
         findings: list[Finding] = []
@@ -146,6 +158,7 @@ class _Analysis:
                     read.append(sightings)
         except LimitExceeded as error:
             self._reasons.append(str(error))
+        self._circumstances = Circumstances(self._archive, _at_installation(self._archive.manifest), read)
         try:
             for candidate in self._matcher.candidates(read, manifest, self.check):
                 finding = self._finding(candidate)
@@ -217,6 +230,7 @@ class _Analysis:
             evidence=evidence,
             added=added,
             remediation=rule.remediation,
+            circumstances=self._circumstances.of([hit for _, hit in places], added=added),
         )
 
     def _evidence(self, sighting: Sighting, hit: Hit) -> Evidence:

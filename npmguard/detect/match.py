@@ -299,6 +299,11 @@ class FileSightings:
                 return (Sighting(anchor, (hit,)), *(each for each in found if each.signal != anchor))
         return None
 
+    @property
+    def shapes(self) -> frozenset[str]:
+        """The names of the structural patterns that were seen in the file."""
+        return frozenset(fact.name for fact in self._facts.facts if fact.kind is FactKind.SHAPE)
+
     def imports(self, region: Region | None = None) -> tuple[str, ...]:
         """The local modules that the file, or only *region* of it, refers to, as they are spelled."""
         found = [

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 from npmguard.errors import ManifestError
 from npmguard.model import Manifest, ManifestDelta
+from npmguard.package.entries import entry_points
 from npmguard.package.version import clean_version
 
 #: The scripts that npm runs when a package is installed as a dependency, in that order.
@@ -109,6 +110,7 @@ def _manifest(document: dict[str, Any], files: Collection[str]) -> Manifest:
         gypfile=gypfile if isinstance(gypfile, bool) else None,
         bundled=tuple(dependencies) if bundled is True else _names(bundled),
         repository=_text(repository) if isinstance(repository, str) else None,
+        entries=tuple(map(_text, entry_points(document))),
     )
 
 

@@ -76,6 +76,10 @@ def _package(package: PackageReport) -> dict[str, Any]:
         "fix": {"version": package.fix.version, "reason": package.fix.reason} if package.fix else None,
         "unverified_reason": package.unverified_reason,
         "notes": package.notes,
+        "reasons": [
+            {"rule": reason.rule, "verdict": reason.verdict.value, "text": reason.text}
+            for reason in package.reasons
+        ],
     }
 
 
@@ -90,6 +94,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "added": finding.added,
         "remediation": finding.remediation,
+        "circumstances": [{"context": it.context.value, "detail": it.detail} for it in finding.circumstances],
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from npmguard.model import IntegrityOutcome, Severity, Verdict
-from npmguard.report import escape
+from npmguard.report import chain, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,6 +173,7 @@ def _result(
             "severity": finding.severity.value,
             "confidence": finding.confidence.value,
             "added": finding.added,
+            "contexts": [it.context.value for it in finding.circumstances],
         },
     }
 
@@ -195,9 +196,9 @@ def _unverified_result(
 
 def _message(package: PackageReport, finding: Finding) -> Iterator[str]:
     yield f"{_spec(package)}: {escape.message(finding.message)}"
-    if finding.added is not None and package.baseline is not None:
-        version = _name(package.baseline.version)
-        yield f"New since {version}." if finding.added else f"Also in {version}."
+    newness = chain.newness(finding, package)
+    if newness is not None:
+        yield f"{newness[:1].upper()}{_name(newness[1:])}."
     if finding.file is not None and not finding.evidence:
         yield f"- {_place(finding.file, finding.line)}"
     for evidence in finding.evidence[:_EVIDENCE]:
@@ -210,6 +211,10 @@ def _message(package: PackageReport, finding: Finding) -> Iterator[str]:
         yield " | ".join(parts)
     if len(finding.evidence) > _EVIDENCE:
         yield f"- and {len(finding.evidence) - _EVIDENCE} more"
+    yield from (f"- {escape.message(it, 300)}" for it in chain.circumstances(finding, package))
+    for reason in package.reasons:
+        if reason.rule == finding.rule:
+            yield f"Verdict {escape.message(chain.conclusion(reason))}."
     outcomes = {package.integrity.lock, package.integrity.registry}
     if IntegrityOutcome.MISMATCH in outcomes and package.integrity.detail is not None:
         yield f"Integrity: {escape.message(package.integrity.detail)}"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from npmguard.model import IntegrityOutcome, SkipReason, Verdict
-from npmguard.report import escape
+from npmguard.report import chain, escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ _LABEL = 12  # cells before the text of each line of a block: two, a label, one 
 _PATHS = 5  # ways into the tree shown of one package
 _FINDINGS = 3  # shown of one package; verbose shows all
 _EVIDENCE = 4  # shown of one finding
+_REASONS_SHOWN = 3  # of one verdict
 _REASONS = 12  # kinds of reason shown for what could not be checked
 _NAMES = 8  # packages named for one reason
 _SKIPPED = 3  # entries named for one reason
@@ -137,6 +138,7 @@ class _Page:
         for finding in shown:
             self._finding(finding, package)
         self._more(len(package.findings) - len(shown), "finding")
+        self._conclusion(package)
         self._integrity(package)
         if package.unverified_reason is not None:
             self._field("reason", Text(self._text(package.unverified_reason)))
@@ -172,10 +174,9 @@ class _Page:
         severity = finding.severity.value
         self._field(severity, Text(self._text(finding.message), "bold"), _SEVERITY_STYLES[severity])
         rule = Text(self._name(finding.rule), "dim")
-        if finding.added is not None and package.baseline is not None:
-            baseline = self._name(package.baseline.version)
-            newness = f"new since {baseline}" if finding.added else f"also in {baseline}"
-            rule.append(f" · {newness}", "not dim" if finding.added else "")
+        newness = chain.newness(finding, package)
+        if newness is not None:
+            rule.append(f" · {self._name(newness)}", "not dim" if finding.added else "")
         self._wrapped(rule, indent=_LABEL)
         shown = finding.evidence if self._verbose else finding.evidence[:_EVIDENCE]
         if not finding.evidence and finding.file is not None:
@@ -183,6 +184,8 @@ class _Page:
         for evidence in shown:
             self._evidence(evidence, finding)
         self._more(len(finding.evidence) - len(shown), "place")
+        for phrase in chain.circumstances(finding, package):
+            self._wrapped(Text(self._text(phrase)), indent=_LABEL, lead=Text(" " * (_LABEL - 2) + "· ", "dim"))
 
     def _evidence(self, evidence: Evidence, finding: Finding) -> None:
         text = Text()
@@ -208,6 +211,16 @@ class _Page:
         line.append("│ ", "dim")
         line.append_text(text)
         self._line(line)
+
+    def _conclusion(self, package: PackageReport) -> None:
+        shown = package.reasons if self._verbose else package.reasons[:_REASONS_SHOWN]
+        for number, reason in enumerate(shown):
+            text = Text(self._text(chain.conclusion(reason)))
+            if number == 0:
+                self._field("verdict", text)
+            else:
+                self._wrapped(text, indent=_LABEL)
+        self._more(len(package.reasons) - len(shown), "reason")
 
     def _integrity(self, package: PackageReport) -> None:
         report = package.integrity

@@ -16,7 +16,9 @@ from rich.console import Console
 
 from npmguard.model import (
     Baseline,
+    Circumstance,
     Confidence,
+    Context,
     Evidence,
     Finding,
     Fix,
@@ -28,6 +30,7 @@ from npmguard.model import (
     SkippedPackage,
     SkipReason,
     Verdict,
+    VerdictReason,
 )
 from npmguard.report import json_v1, sarif, terminal
 from npmguard.report.sarif import RuleText
@@ -85,6 +88,11 @@ _CLIPPER = PackageReport(
             ),
             added=True,
             remediation=_ROTATE,
+            circumstances=(
+                Circumstance(Context.NEW),
+                Circumstance(Context.LOAD, "main > source/index.js"),
+                Circumstance(Context.HIDDEN, "'fetch' stands nowhere in source/index.js"),
+            ),
         ),
         Finding(
             rule="lifecycle-script-added",
@@ -104,6 +112,13 @@ _CLIPPER = PackageReport(
     ),
     more_paths=12,
     fix=Fix("5.6.0", "the closest clean version published before it, inside every dependent's range"),
+    reasons=(
+        VerdictReason(
+            "address-swap-in-network-hook",
+            Verdict.MALICIOUS,
+            "critical with high confidence; the rule is sure: one such finding is enough, old or new",
+        ),
+    ),
 )
 
 _SWAPPED = PackageReport(
@@ -168,8 +183,10 @@ _HOSTILE = PackageReport(
                 ),
             ),
             added=False,
+            circumstances=(Circumstance(Context.INSTALL, f"scripts.install > {_HOSTILE_TEXT}"),),
         ),
     ),
+    reasons=(VerdictReason(_HOSTILE_TEXT, Verdict.SUSPICIOUS, "high with medium confidence"),),
     integrity=IntegrityReport(lock=IntegrityOutcome.WEAK, registry=IntegrityOutcome.UNVERIFIABLE),
     paths=(("\u202eevil@1.0.0", "p\u0430lette@1.0.0"),),
     fix=Fix("0.9.9\x1b[0m", "the closest \x1b[5mclean\x1b[0m version"),

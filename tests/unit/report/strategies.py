@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from npmguard.model import (
     Baseline,
+    Circumstance,
     Confidence,
+    Context,
     Evidence,
     Finding,
     Fix,
@@ -18,6 +20,7 @@ from npmguard.model import (
     SkippedPackage,
     SkipReason,
     Verdict,
+    VerdictReason,
 )
 
 PIECES = (
@@ -86,6 +89,9 @@ findings = st.builds(
     evidence=st.lists(evidence, max_size=6).map(tuple),
     added=maybe_added,
     remediation=st.none() | hostile_text,
+    circumstances=st.lists(
+        st.builds(Circumstance, context=st.sampled_from(Context), detail=hostile_text), max_size=3
+    ).map(tuple),
 )
 integrity = st.builds(
     IntegrityReport,
@@ -110,6 +116,15 @@ packages = st.builds(
     fix=st.none() | st.builds(Fix, version=st.none() | hostile_text, reason=hostile_text),
     unverified_reason=st.none() | hostile_text,
     notes=st.lists(hostile_text, max_size=2).map(tuple),
+    reasons=st.lists(
+        st.builds(
+            VerdictReason,
+            rule=st.none() | hostile_text,
+            verdict=st.sampled_from([it for it in Verdict if it is not Verdict.CLEAN]),
+            text=hostile_text,
+        ),
+        max_size=4,
+    ).map(tuple),
 )
 skipped = st.builds(
     SkippedPackage,
