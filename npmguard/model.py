@@ -580,6 +580,18 @@ class VerdictReason:
 
 
 @dataclass(frozen=True, slots=True)
+class ShellDeed:
+    """What a command in a shell file does that npm runs at installation.
+
+    ``risk`` is a value of :class:`npmguard.package.script.ScriptRisk`, ``command`` the command as words.
+    """
+
+    file: str
+    risk: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class TarballAnalysis:
     """All that reading one tarball told; what a worker returns and the results cache stores.
 
@@ -605,6 +617,7 @@ class TarballAnalysis:
     baseline_signals: tuple[str, ...] | None = None
     implicit_install: str | None = None  # the root .gyp file for which npm runs node-gyp, unasked
     gyp_commands: tuple[str, ...] = ()  # the shell commands in its .gyp files
+    shell_deeds: tuple[ShellDeed, ...] = ()  # of shell files that an installation runs, worst first a file
 
 
 @dataclass(frozen=True, slots=True)

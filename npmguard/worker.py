@@ -20,9 +20,11 @@ from npmguard.detect.rule import Ruleset, load_ruleset
 from npmguard.errors import LimitExceeded, PackageError
 from npmguard.integrity.sri import compute_hashes
 from npmguard.memory import give_back, resident
-from npmguard.model import TarballAnalysis
+from npmguard.model import ShellDeed, TarballAnalysis
 from npmguard.package.diff import diff_archives
 from npmguard.package.gyp import gyp_commands, implicit_install_script
+from npmguard.package.install_reach import install_shell_files
+from npmguard.package.script import script_risks
 from npmguard.package.tarball import read_archive
 from npmguard.protocol import ENOUGH, Settings, receive, send
 
@@ -37,6 +39,7 @@ _LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
 _LARGE_SOURCE = 1024**2  # bytes of one file
 _BLOATED = 96 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
+_MAX_DEEDS = 10  # that are told of one shell file
 
 
 def analyse_tarball(
@@ -101,6 +104,15 @@ def analyse_tarball(
         ),
         implicit_install=implicit_install_script(archive),
         gyp_commands=gyp_commands(archive),
+        shell_deeds=_shell_deeds(archive),
+    )
+
+
+def _shell_deeds(archive: PackageArchive) -> tuple[ShellDeed, ...]:
+    return tuple(
+        ShellDeed(path, risk.risk.value, risk.command)
+        for path, text in install_shell_files(archive, archive.manifest)
+        for risk in script_risks(text)[:_MAX_DEEDS]
     )
 
 

@@ -118,9 +118,11 @@ AUDIT_RULES: Final[tuple[AuditRule, ...]] = (
     ),
     AuditRule(
         "install-script-downloads",
-        "An install script fetches or sends something by itself",
-        "The text of an install script, or a command in a .gyp file, fetches something from the network and"
-        " runs it, decodes and runs it, or sends data of the machine away.",
+        "An install script does harm by itself, or fetches something",
+        "The text of an install script, a shell file of the package that one runs, or a command in a .gyp file"
+        " fetches something from the network and runs it, decodes and runs it, sends data of the machine away,"
+        " deletes what is not its own, shuts the machine down, or has something started again later (a shell's"
+        " profile, a crontab, a service).",
         "Do not install it, or only with --ignore-scripts, until somebody has read what it fetches.",
         Severity.CRITICAL,
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from npmguard.audit.catalogue import remediation_of
-from npmguard.model import Confidence, Evidence, Finding, Manifest, ManifestDelta, Severity
+from npmguard.model import Confidence, Evidence, Finding, Manifest, ManifestDelta, Severity, ShellDeed
 from npmguard.package.manifest import GYP_INSTALL, INSTALL_SCRIPTS, install_scripts, manifest_differences
 from npmguard.package.script import RiskyCommand, ScriptRisk, script_risks
 
@@ -19,6 +19,9 @@ _MAX_EVIDENCE = 10
 _DEEDS = {
     ScriptRisk.RUNS_FETCHED: (Severity.CRITICAL, Confidence.HIGH, "fetches or decodes code and runs it"),
     ScriptRisk.SENDS: (Severity.CRITICAL, Confidence.HIGH, "sends data of the machine away"),
+    ScriptRisk.DESTROYS: (Severity.CRITICAL, Confidence.HIGH, "deletes or overwrites what is not its own"),
+    ScriptRisk.STOPS: (Severity.CRITICAL, Confidence.HIGH, "shuts the machine down"),
+    ScriptRisk.PERSISTS: (Severity.CRITICAL, Confidence.MEDIUM, "has something started again later"),
     ScriptRisk.FETCHES: (Severity.HIGH, Confidence.MEDIUM, "fetches something from the network by itself"),
     ScriptRisk.UNREADABLE: (Severity.HIGH, Confidence.LOW, "is too long or too deeply nested to be read"),
 }
@@ -31,7 +34,12 @@ def audit(context: AuditContext) -> tuple[Finding, ...]:
     or a name or version of another package is suspicious. Other differences and new install scripts are notes:
     honest publishers cause them every day.
     """
-    return (*_confusion(context), *_added_scripts(context), *_risky_scripts(context))
+    return (
+        *_confusion(context),
+        *_added_scripts(context),
+        *_risky_scripts(context),
+        *_shell_files(context),
+    )
 
 
 # --- what the registry does not show ---------------------------------------------------------------------
@@ -158,6 +166,37 @@ def _risky_scripts(context: AuditContext) -> Iterator[Finding]:
             message=f"{place[0].upper() + place[1:] if ' ' in place else f'scripts.{place}'} {deed}.",
             file=_MANIFEST if place in INSTALL_SCRIPTS else None,
             evidence=tuple(_deed(risk, added) for risk in risks[:_MAX_EVIDENCE]),
+            added=added,
+            remediation=remediation_of("install-script-downloads"),
+        )
+
+
+def _shell_files(context: AuditContext) -> Iterator[Finding]:
+    """Shell files that the install scripts run, by what their text does."""
+    deeds: dict[str, list[ShellDeed]] = {}
+    for deed in context.analysis.shell_deeds if context.analysis is not None else ():
+        if deed.risk != ScriptRisk.FETCHES.value:  # a file that downloads alone is what honest installers are
+            deeds.setdefault(deed.file, []).append(deed)
+    diff = context.analysis.diff if context.analysis is not None else None
+    for file, done in deeds.items():
+        severity, confidence, words = _DEEDS[ScriptRisk(done[0].risk)]
+        added = None if diff is None else file in diff.added or any(file == each.path for each in diff.changed)
+        yield Finding(
+            rule="install-script-downloads",
+            severity=severity,
+            confidence=confidence,
+            message=f"{file}, which an installation runs, {words}.",
+            file=file,
+            evidence=tuple(
+                Evidence(
+                    signal=f"script-{deed.risk}",
+                    message=f"it {_DEEDS[ScriptRisk(deed.risk)][2]}",
+                    file=file,
+                    excerpt=deed.command,
+                    added=added,
+                )
+                for deed in done[:_MAX_EVIDENCE]
+            ),
             added=added,
             remediation=remediation_of("install-script-downloads"),
         )

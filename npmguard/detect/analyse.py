@@ -15,6 +15,7 @@ from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
 from npmguard.model import Evidence, FactKind, Finding, Manifest, PackageArchive, PackageFile
 from npmguard.package.manifest import install_scripts
+from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
@@ -59,9 +60,12 @@ class CodeAnalysis:
 def is_source(path: str, size: int) -> bool:
     """Whether a file's content is worth keeping for analysis, as far as its path tells.
 
-    Files with a source extension are. A file without an extension is kept too: its first line may name Node,
-    and package.json may. What package.json names besides is told by :func:`missing_sources` afterwards.
+    Files with a source extension are, and small ones for a shell, which an installation may run. A file
+    without an extension is kept too: its first line may name Node, and package.json may. What package.json
+    names besides is told by :func:`missing_sources` afterwards.
     """
+    if size <= MAX_SHELL_FILE and path.lower().endswith(SHELL_SUFFIXES):
+        return size > 0
     return size > 0 and (path.endswith(_EXTENSIONS) or "." not in path.rpartition("/")[2])
 
 
@@ -158,9 +162,12 @@ class _Analysis:
                     read.append(sightings)
         except LimitExceeded as error:
             self._reasons.append(str(error))
-        self._circumstances = Circumstances(self._archive, _at_installation(self._archive.manifest), read)
+        reached = install_reach(self._archive, self._archive.manifest)
+        at_installation = dict.fromkeys(sorted(reached), "an install script")
+        at_installation |= _at_installation(self._archive.manifest)
+        self._circumstances = Circumstances(self._archive, at_installation, read)
         try:
-            for candidate in self._matcher.candidates(read, manifest, self.check):
+            for candidate in self._matcher.candidates(read, manifest, self.check, at_install=reached):
                 finding = self._finding(candidate)
                 if finding is not None:
                     findings.append(finding)

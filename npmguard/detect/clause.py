@@ -12,6 +12,7 @@ from typing import Protocol
 from npmguard.detect.yaml_items import Item
 from npmguard.javascript.flow_words import FLOW_PART, FLOW_PARTS, FLOW_TARGET, Sink, Source, flow_name
 from npmguard.javascript.wallets import CHECKSUMMED, KINDS, accepted_kinds, addresses_in
+from npmguard.package.script import ScriptRisk, script_risks
 
 _KIND_GROUPS = {"any": frozenset(KINDS), "checksummed": frozenset(CHECKSUMMED)}
 _NAME = re.compile(r"[\w$*?@/:\-\[\]]+(?:\.[\w$*?@/:\-\[\]]+)*")
@@ -40,7 +41,8 @@ class TextTest:
 
     ``equals`` and ``contains`` hold when one of their entries does. ``matches`` is an RE2 pattern that is
     searched. ``address`` holds when the text has a wallet address of one of these kinds in it, ``accepts``
-    when the text is a regular expression meant for one of them.
+    when the text is a regular expression meant for one of them, ``shell`` when the text is a shell command
+    that does one of these things.
     """
 
     equals: frozenset[str] = frozenset()
@@ -48,6 +50,7 @@ class TextTest:
     matches: str | None = None
     address: frozenset[str] = frozenset()
     accepts: frozenset[str] = frozenset()
+    shell: frozenset[ScriptRisk] = frozenset()
 
     def test(self, text: str) -> Seen | None:
         """What was seen in *text*, or None where a condition does not hold."""
@@ -56,6 +59,8 @@ class TextTest:
         if self.contains and not any(part in text for part in self.contains):
             return None
         if self.matches is not None and compile_re2(self.matches).search(text) is None:
+            return None
+        if self.shell and self.shell.isdisjoint(_deeds(text)):
             return None
         values: tuple[str, ...] = (text,)
         kinds: tuple[str, ...] = ()
@@ -141,6 +146,11 @@ def compile_re2(pattern: str) -> Re2Pattern:
 
 
 @lru_cache(maxsize=512)
+def _deeds(command: str) -> frozenset[ScriptRisk]:
+    return frozenset(each.risk for each in script_risks(command))
+
+
+@lru_cache(maxsize=512)
 def compile_names(names: tuple[str, ...]) -> re.Pattern[str]:
     """One expression for all *names*, to be matched in full; linear, for ``*`` is its only repetition."""
     return re.compile("|".join(".*".join(map(re.escape, name.split("*"))) for name in names), re.DOTALL)
@@ -154,7 +164,7 @@ def split_regex(text: str) -> tuple[str, str]:
 
 # --- reading ---------------------------------------------------------------------------------------------
 
-_TEXT_KEYS = ("equals", "contains", "matches", "address")
+_TEXT_KEYS = ("equals", "contains", "matches", "address", "shell")
 _ALL_KEYS = (*_TEXT_KEYS, "accepts")
 
 
@@ -172,10 +182,9 @@ def read_clause(kind: ClauseKind, item: Item) -> Clause:
             fields = item.fields((), ("accepts", "matches", "count", "distinct", "kinds"))
             return Clause(kind, value=_text_test(item, fields), least=_least(fields))
         case ClauseKind.MANIFEST:
-            fields = item.fields(("scripts", "matches"), ("count",))
-            return Clause(
-                kind, fields["scripts"].texts(), _text_test(item, fields, ("matches",)), least=_least(fields)
-            )
+            fields = item.fields(("scripts",), ("matches", "shell", "count"))
+            asked = _text_test(item, fields, ("matches", "shell"))
+            return Clause(kind, fields["scripts"].texts(), asked, least=_least(fields))
         case ClauseKind.WRITE:
             if not item.is_mapping():
                 return Clause(kind, _names(item))
@@ -265,7 +274,15 @@ def _text_test(
         matches=pattern.text() if pattern is not None else None,
         address=_kinds(fields.get("address")),
         accepts=_kinds(fields.get("accepts")),
+        shell=_risks(fields.get("shell")),
     )
+
+
+def _risks(item: Item | None) -> frozenset[ScriptRisk]:
+    if item is None:
+        return frozenset()
+    entries = [item] if item.is_text() else item.items()
+    return frozenset(ScriptRisk(entry.one_of(ScriptRisk)) for entry in entries)
 
 
 def _check_pattern(item: Item) -> None:

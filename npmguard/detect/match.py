@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from npmguard.detect.clause import FUNCTION, WRAPPER, Clause, ClauseKind, Seen, compile_names
 from npmguard.detect.region import Reachability, Region
-from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of
+from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of
 from npmguard.javascript.interest import Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
@@ -107,11 +107,17 @@ class Matcher:
         return hits
 
     def candidates(
-        self, files: Sequence[FileSightings], manifest: Hits, check: Callable[[], None] = lambda: None
+        self,
+        files: Sequence[FileSightings],
+        manifest: Hits,
+        check: Callable[[], None] = lambda: None,
+        *,
+        at_install: Collection[str] = (),
     ) -> Iterator[Candidate]:
         """Every rule that holds in these files of one package, by rule, then file.
 
-        *check* is called again and again; it raises to end the work.
+        *check* is called again and again; it raises to end the work. *at_install* are the paths of the files
+        that npm runs when it installs the package, in which alone rules with ``runs: install`` hold.
         """
         ordered = sorted(files, key=lambda each: each.path)
         package = {each.path: each for each in ordered}
@@ -124,6 +130,8 @@ class Matcher:
                     yield Candidate(rule, sightings[0].places[0].file, sightings)
                 continue
             for each in ordered:
+                if rule.runs is Runs.INSTALL and each.path not in at_install:
+                    continue
                 sightings = each.sightings(rule, package, check)
                 if sightings:
                     yield Candidate(rule, each.path, sightings)

@@ -285,11 +285,11 @@ class _Trees:
 
     def _literals(self, test: TextTest, *, quoted: bool) -> str:
         needed = []
-        for alternatives in (sorted(test.equals), test.contains):
+        for alternatives, whole in ((sorted(test.equals), quoted), (test.contains, False)):
             if alternatives:
                 usable = all(len(text) >= _SHORTEST_ATOM for text in alternatives)
                 texts = [
-                    self._atoms.literal(text) if quoted else self._atoms.text(text) for text in alternatives
+                    self._atoms.literal(text) if whole else self._atoms.text(text) for text in alternatives
                 ]
                 needed.append(_any_of(texts) if usable else _TRUE)
         return _all_of(needed)

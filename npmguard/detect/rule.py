@@ -31,6 +31,13 @@ class Scope(StrEnum):
     PACKAGE = "package"
 
 
+class Runs(StrEnum):
+    """When the code has to run for a rule to hold."""
+
+    ANY = "any"  # whenever that is
+    INSTALL = "install"  # in a file that npm runs when it installs the package
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A combination: every entry of ``all``, one of ``any`` (where there are some), none of ``none``.
@@ -92,6 +99,7 @@ class Rule:
     references: tuple[str, ...]
     matching: tuple[Example, ...] = field(repr=False)
     not_matching: tuple[Example, ...] = field(repr=False)
+    runs: Runs = Runs.ANY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +170,7 @@ _RULE_KEYS = (
     *("id", "kind", "title", "severity", "confidence", "description", "false_positives", "remediation"),
     *("scope", "match", "examples"),
 )
-_RULE_OPTIONAL = ("requires", "added", "references")
+_RULE_OPTIONAL = ("requires", "added", "references", "runs")
 _SIGNAL_KEYS = ("id", "kind", "title", "description", "match", "examples")
 _MATCH_KEYS = ("all", "any", "none")
 
@@ -196,6 +204,9 @@ def read_rule(path: Path, item: Item) -> Rule | Signal:
     match = _match(fields["match"], clauses=False)
     if scope is Scope.FUNCTION and not (match.all and isinstance(match.all[0], str)):
         fields["match"].fail("scope: function starts from the first entry of `all`; put a signal's id there")
+    runs = Runs(fields["runs"].one_of(Runs)) if "runs" in fields else Runs.ANY
+    if runs is Runs.INSTALL and scope is Scope.PACKAGE:
+        fields["runs"].fail("runs: install is about single files; write scope: file or scope: function")
     added = fields["added"].flag() if "added" in fields else False
     if added and not any(example.before is not None for example in matching):
         fields["examples"].fail("added: true compares versions; give an example that matches its `before`")
@@ -215,6 +226,7 @@ def read_rule(path: Path, item: Item) -> Rule | Signal:
         references=_references(fields.get("references")),
         matching=matching,
         not_matching=not_matching,
+        runs=runs,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from npmguard.detect.rule import Match, Rule, Ruleset, Scope, Signal
+from npmguard.detect.rule import Match, Rule, Ruleset, Runs, Scope, Signal
 from npmguard.errors import UsageError
 
 _SCOPES = {
@@ -72,6 +72,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     yield f"**{rule.title}**"
     yield ""
     where = _SCOPES[rule.scope] + (", only where the version added it" if rule.added else "")
+    where += ", only in what npm runs at installation" if rule.runs is Runs.INSTALL else ""
     yield f"Severity {rule.severity}, confidence {rule.confidence}; {where}."
     yield ""
     yield rule.description.strip()

@@ -1,4 +1,4 @@
-"""What the text of an install script does by itself: fetch and run, send away, fetch.
+"""What the text of an install script does by itself: fetch and run, send away, destroy, settle in, fetch.
 
 Most install scripts run a file of the package (``node install.js``), and that file is judged as code. This is
 about the others, whose malice stands in package.json alone.
@@ -10,8 +10,17 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import dropwhile
 from typing import Final
 
+from npmguard.package.harm import (
+    destroys,
+    is_fork_bomb,
+    is_started_again,
+    overwrites_disk,
+    persists,
+    stops_machine,
+)
 from npmguard.package.shell import MAX_DEPTH, Command, Pipeline, Script, Word, parse_shell
 
 MAX_SCRIPT: Final = 64 * 1024  # characters; no honest script comes near
@@ -22,8 +31,14 @@ class ScriptRisk(StrEnum):
 
     RUNS_FETCHED = "runs-fetched"  # what came from the network, or out of an encoding, is run
     SENDS = "sends"  # what was found on the machine goes out
+    DESTROYS = "destroys"  # the home folder, the project or a disk is deleted or overwritten
+    STOPS = "stops"  # the machine is shut down
+    PERSISTS = "persists"  # something is put where it is started again: a profile, a crontab, a service
     FETCHES = "fetches"  # something comes from the network; whether it is run is not seen
     UNREADABLE = "unreadable"  # too long or too deeply nested to be read
+
+
+_HARM = frozenset({ScriptRisk.DESTROYS, ScriptRisk.STOPS, ScriptRisk.PERSISTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,8 @@ def script_risks(text: str) -> tuple[RiskyCommand, ...]:
         return (RiskyCommand(ScriptRisk.UNREADABLE, text[:_EXCERPT]),)
     order = list(ScriptRisk)
     found = dict.fromkeys(_Judge().script(parse_shell(text), 0))
+    if is_fork_bomb(text):
+        found[RiskyCommand(ScriptRisk.DESTROYS, " ".join(text.split())[:_EXCERPT])] = None
     if "`" in text and _NAMES_POWERSHELL.search(text):  # where it is an escape, as ^ is for cmd.exe
         found |= dict.fromkeys(_Judge().script(parse_shell(text.replace("`", "")), 0))
     return tuple(sorted(found, key=lambda it: order.index(it.risk)))
@@ -132,6 +149,7 @@ _CODE_LOOKS_AROUND = re.compile(
     r"process\.env\b(?!\.npm_|\.NODE_ENV|\.CI\b)|os\.(?:userInfo|hostname|networkInterfaces|homedir)|\bhomedir\s*\("
     r"|os\.environ|getpass|\$env:|/etc/passwd|\.npmrc|\.ssh/|\.aws/",
 )
+_CRON_TIME = re.compile(r"^\s*(?:@\w+|(?:[-*/,0-9A-Za-z]+\s+){4}[-*/,0-9A-Za-z]+)\s+(?=\S)")
 _ENCODED_COMMAND = re.compile(r"-e(?:c|n|nc|nco\w*)?", re.IGNORECASE)
 
 
@@ -140,6 +158,7 @@ class _Judge:
 
     def __init__(self) -> None:
         self._saved: set[str] = set()
+        self._moved = False  # whether the script has gone to another folder
 
     def script(self, script: Script, depth: int) -> Iterator[RiskyCommand]:
         for pipeline in script:
@@ -157,6 +176,7 @@ class _Judge:
             if fed and _reads_code(words, command):
                 yield RiskyCommand(ScriptRisk.RUNS_FETCHED, _spell(pipeline))
             yield from self._command(command, words, pipeline, depth)
+            yield from self._harm(command, words, pipeline, depth)
             fed = fed or _gets(command, words)
 
     def _command(
@@ -182,12 +202,34 @@ class _Judge:
             yield RiskyCommand(ScriptRisk.FETCHES, _spell(pipeline))
         elif name in _POWERSHELLS:
             yield from _powershell(arguments, pipeline)
+            rest = dropwhile(lambda word: word.text.startswith("-"), arguments)
+            inside = self._text(" ".join(word.text for word in rest), depth)
+            yield from (risk for risk in inside if risk.risk in _HARM)
         elif name in {"mshta", "regsvr32", "rundll32"} and any(_REMOTE.search(it.text) for it in arguments):
             yield RiskyCommand(ScriptRisk.RUNS_FETCHED, _spell(pipeline))
         elif name == "eval":
             yield from self._text(" ".join(word.text for word in arguments), depth)
         elif name in _SHELLS or name in _LANGUAGES:
             yield from self._interpreter(name, command, arguments, pipeline, depth)
+
+    def _harm(
+        self, command: Command, words: list[Word], pipeline: Pipeline, depth: int
+    ) -> Iterator[RiskyCommand]:
+        """What a command destroys, stops or has started again."""
+        written = [word.text for word in command.writes]
+        if any(map(overwrites_disk, written)):
+            yield RiskyCommand(ScriptRisk.DESTROYS, _spell(pipeline))
+        name = _name(words[0]) if words else ""
+        arguments = [word.text for word in words[1:]]
+        if destroys(name, arguments, moved=self._moved):
+            yield RiskyCommand(ScriptRisk.DESTROYS, _spell(pipeline))
+        if stops_machine(name, arguments):
+            yield RiskyCommand(ScriptRisk.STOPS, _spell(pipeline))
+        if any(map(is_started_again, written)) or persists(name, arguments):
+            yield RiskyCommand(ScriptRisk.PERSISTS, _spell(pipeline))
+            for text in _said(pipeline):  # what the profile or the crontab is given to run
+                yield from self._text(_CRON_TIME.sub("", text), depth)
+        self._moved = self._moved or name in {"cd", "pushd", "chdir", "set-location"}
 
     def _interpreter(
         self, name: str, command: Command, arguments: list[Word], pipeline: Pipeline, depth: int
@@ -243,6 +285,16 @@ def _unwrapped(words: list[Word]) -> list[Word]:
             break
         at += 1
     return words[at:]
+
+
+def _said(pipeline: Pipeline) -> Iterator[str]:
+    """What ``echo`` and the like put into a pipeline, groups in brackets included."""
+    for command in pipeline:
+        words = _unwrapped(command.words)
+        if words and _name(words[0]) in {"echo", "printf", "write-output"}:
+            yield " ".join(word.text for word in words[1:] if not word.text.startswith("-"))
+        for inner in command.group or ():
+            yield from _said(inner)
 
 
 def _inner_scripts(command: Command) -> Iterable[Script]:

