@@ -14,8 +14,8 @@ from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits,
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
 from npmguard.model import Evidence, FactKind, Finding, Manifest, PackageArchive, PackageFile
-from npmguard.package.manifest import install_scripts
 from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach
+from npmguard.package.manifest import install_scripts
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
