@@ -204,6 +204,11 @@ class _Analysis:
                 " raise it in npmguard.toml to read all of it"
             )
 
+    def selected(self, archive: PackageArchive) -> list[str]:
+        """The paths of the files of *archive* that are worth parsing."""
+        held = ((file.path, file.content) for file in sources(archive) if file.content is not None)
+        return sorted(self._prefilter.select(held))
+
     def _to_read(self, *, prefilter: bool) -> list[PackageFile]:
         files = sources(self._archive)
         for file in files:
@@ -226,6 +231,8 @@ class _Analysis:
         added = None if self._old is None else any(each.added for each in evidence)
         if rule.added and added is False:
             return None
+        if rule.introduced and not self._is_introduced(candidate):
+            return None
         first = evidence[0]
         return Finding(
             rule=rule.id,
@@ -239,6 +246,10 @@ class _Analysis:
             remediation=rule.remediation,
             circumstances=self._circumstances.of([hit for _, hit in places], added=added),
         )
+
+    def _is_introduced(self, candidate: Candidate) -> bool:
+        old = self._old
+        return old is not None and not any(old.has(each.signal) for each in candidate.sightings)
 
     def _evidence(self, sighting: Sighting, hit: Hit) -> Evidence:
         signal = self._matcher.ruleset.signals[sighting.signal]
@@ -282,6 +293,14 @@ class _Old:
         if file is not None and file.sha256 and file.sha256 in self._hashes:
             return False
         return signal not in self._fired_in(hit.file)
+
+    def has(self, signal: str) -> bool:
+        """Whether *signal* was seen in any file that may hold what a rule asks for."""
+        for path in self._analysis.selected(self._archive):
+            self._analysis.check()
+            if signal in self._fired_in(path):
+                return True
+        return False
 
     def _fired_in(self, path: str) -> frozenset[str]:
         if path not in self._signals:

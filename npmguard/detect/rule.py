@@ -95,6 +95,7 @@ class Rule:
     remediation: str
     scope: Scope
     added: bool
+    introduced: bool
     match: Match
     references: tuple[str, ...]
     matching: tuple[Example, ...] = field(repr=False)
@@ -170,7 +171,7 @@ _RULE_KEYS = (
     *("id", "kind", "title", "severity", "confidence", "description", "false_positives", "remediation"),
     *("scope", "match", "examples"),
 )
-_RULE_OPTIONAL = ("requires", "added", "references", "runs")
+_RULE_OPTIONAL = ("requires", "added", "introduced", "references", "runs")
 _SIGNAL_KEYS = ("id", "kind", "title", "description", "match", "examples")
 _MATCH_KEYS = ("all", "any", "none")
 
@@ -208,8 +209,10 @@ def read_rule(path: Path, item: Item) -> Rule | Signal:
     if runs is Runs.INSTALL and scope is Scope.PACKAGE:
         fields["runs"].fail("runs: install is about single files; write scope: file or scope: function")
     added = fields["added"].flag() if "added" in fields else False
-    if added and not any(example.before is not None for example in matching):
-        fields["examples"].fail("added: true compares versions; give an example that matches its `before`")
+    introduced = fields["introduced"].flag() if "introduced" in fields else False
+    for key, compares in (("added", added), ("introduced", introduced)):
+        if compares and not any(example.before is not None for example in matching):
+            fields["examples"].fail(f"{key}: true compares versions; give an example that matches its `before`")
     return Rule(
         id=fields["id"].text(),
         path=str(path),
@@ -222,6 +225,7 @@ def read_rule(path: Path, item: Item) -> Rule | Signal:
         remediation=fields["remediation"].text(),
         scope=scope,
         added=added,
+        introduced=introduced,
         match=match,
         references=_references(fields.get("references")),
         matching=matching,

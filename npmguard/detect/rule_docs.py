@@ -73,6 +73,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     yield ""
     where = _SCOPES[rule.scope] + (", only where the version added it" if rule.added else "")
     where += ", only in what npm runs at installation" if rule.runs is Runs.INSTALL else ""
+    where += ", only where the version before had none of it anywhere" if rule.introduced else ""
     yield f"Severity {rule.severity}, confidence {rule.confidence}; {where}."
     yield ""
     yield rule.description.strip()

@@ -108,7 +108,7 @@ def test_only_the_new_part_of_a_finding_is_marked_new() -> None:
     assert {each.signal for each in finding.evidence if each.added} == {"wallet-address"}
 
 
-def rules_of(folder: Path, *, added: bool) -> Ruleset:
+def rules_of(folder: Path, *, added: bool = False, introduced: bool = False) -> Ruleset:
     (folder / "speaks.yml").write_text(
         "{id: speaks, kind: signal, title: t, description: d, match: {all: [{call: console.log}]}, examples:"
         " {match: [{name: a, code: a}, {name: b, code: b}],"
@@ -117,7 +117,8 @@ def rules_of(folder: Path, *, added: bool) -> Ruleset:
     )
     (folder / "mine.yml").write_text(
         "{id: mine, kind: rule, title: t, severity: high, confidence: high, description: d, false_positives: f,"
-        f" remediation: r, scope: file, added: {str(added).lower()}, match: {{all: [speaks]}}, examples:"
+        f" remediation: r, scope: file, added: {str(added).lower()}, introduced: {str(introduced).lower()},"
+        " match: {all: [speaks]}, examples:"
         " {match: [{name: a, code: a, before: a}, {name: b, code: b}],"
         " no_match: [{name: c, code: c}, {name: d, code: d}]}}",
         encoding="utf-8",
@@ -135,6 +136,24 @@ def test_a_rule_about_what_was_added_is_held_to_that(
     old = archive_of({"a.js": before}) if before else None
     analysis = analyse_package(archive_of({"a.js": "console.log(1)"}), ruleset, Limits(), baseline=old)
     assert bool(analysis.findings) is found
+
+
+@pytest.mark.parametrize(
+    ("before", "found"),
+    [
+        (None, False),  # nothing to compare with: nothing is known to be new
+        ({"a.js": "console.warn(2)"}, True),
+        ({"a.js": "console.log(2)"}, False),
+        ({"a.js": "console.warn(1)", "b.js": "console.log(2)"}, False),  # it was elsewhere in the package
+    ],
+)
+def test_a_rule_about_what_was_introduced_is_held_to_that(
+    tmp_path: Path, before: dict[str, str] | None, *, found: bool
+) -> None:
+    ruleset = rules_of(tmp_path, introduced=True)
+    old = archive_of(before) if before else None
+    analysis = analyse_package(archive_of({"a.js": "console.log(1)"}), ruleset, Limits(), baseline=old)
+    assert [it.rule for it in analysis.findings if it.rule == "mine"] == ["mine"] * found
 
 
 def package(files: Mapping[str, PackageFile], fields: Mapping[str, object] | None = None) -> PackageArchive:

@@ -110,6 +110,7 @@ def test_the_digest_follows_the_content_and_not_the_place(tmp_path: Path) -> Non
         ("scope: file", "scope: file\nrequires: '>=99'", 10, "needs npmguard >=99"),
         ("scope: file", "scope: file\nrequires: new", 10, "not a version specifier"),
         ("scope: file", "scope: file\nadded: true", 14, "matches its `before`"),
+        ("scope: file", "scope: file\nintroduced: true", 14, "introduced: true compares versions"),
         ("scope: file", "scope: file\nreferences: ['http://a.example']", 10, "https://"),
         ("title: Talks a lot", "title: &t Talks a lot\nreferences: [*t]", 3, "anchors and aliases"),
         ("description: Says much.", "description: &t Says much.\nreferences: [*t]", 6, "anchors and aliases"),
