@@ -163,9 +163,8 @@ class _Analysis:
         except LimitExceeded as error:
             self._reasons.append(str(error))
         reached = install_reach(self._archive, self._archive.manifest)
-        at_installation = dict.fromkeys(sorted(reached), "an install script")
-        at_installation |= _at_installation(self._archive.manifest)
-        self._circumstances = Circumstances(self._archive, at_installation, read)
+        at_installation = _at_installation(self._archive.manifest)
+        self._circumstances = Circumstances(self._archive, at_installation, read, reached)
         try:
             for candidate in self._matcher.candidates(read, manifest, self.check, at_install=reached):
                 finding = self._finding(candidate)

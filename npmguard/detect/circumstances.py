@@ -36,11 +36,16 @@ class Circumstances:
     """Says of the findings in one package what is known of their places."""
 
     def __init__(
-        self, archive: PackageArchive, at_installation: Mapping[str, str], read: Iterable[FileSightings] = ()
+        self,
+        archive: PackageArchive,
+        at_installation: Mapping[str, str],
+        read: Iterable[FileSightings] = (),
+        installed: Iterable[str] = (),
     ) -> None:
         self._archive = archive
         self._read = {each.path: each for each in read}
-        self._reach = Reach(archive, at_installation, {path: it.imports() for path, it in self._read.items()})
+        imports = {path: it.imports() for path, it in self._read.items()}
+        self._reach = Reach(archive, at_installation, imports, installed)
         self._lowered: dict[str, bytes] = {}
 
     def of(self, hits: Sequence[Hit], *, added: bool | None) -> tuple[Circumstance, ...]:

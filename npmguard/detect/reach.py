@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from npmguard.detect.match import resolve_local
 from npmguard.model import PackageArchive
 
 _MAIN = "index.js"
+_SOME_SCRIPT = "an install script"
 _CODE = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx")
 _MOST_FILES = 5000
 _MOST_NAMES = 2000  # in one file
@@ -26,7 +27,8 @@ class Reach:
     """The files that *archive* runs by itself, each with the way to it; worked out when it is asked for.
 
     *at_installation* says what an installation runs: a path, and the script that names it. *imports* says of
-    files that were read as code what they import, where their spelling hides it.
+    files that were read as code what they import, where their spelling hides it. *installed* are further files
+    that an installation is known to run.
 
     A file is taken to run what it names in quotes as a file of the package, whatever it does with the name:
     who reads too much here calls a file reached that is not, who reads too little lets it go.
@@ -37,15 +39,19 @@ class Reach:
         archive: PackageArchive,
         at_installation: Mapping[str, str],
         imports: Mapping[str, tuple[str, ...]],
+        installed: Iterable[str] = (),
     ) -> None:
         self._archive = archive
         self._at_installation = at_installation
         self._imports = imports
+        self._installed = installed
 
     @cached_property
     def installation(self) -> Mapping[str, str]:
         """Files that run at installation, with the way: ``scripts.postinstall > setup.js``."""
-        return self._ways(dict(self._at_installation))
+        ways = self._ways(self._at_installation)
+        others = (path for path in sorted(self._installed) if path not in ways)
+        return {**ways, **{path: f"{_SOME_SCRIPT} > {path}" for path in others}}
 
     @cached_property
     def load(self) -> Mapping[str, str]:

@@ -66,6 +66,9 @@ def test_an_installation_runs_what_its_scripts_name_and_what_that_names() -> Non
         "setup.js": "scripts.postinstall > setup.js",
         "payload.js": "scripts.postinstall > setup.js > payload.js",
     }
+    further = Reach(archive(files), {"./setup": "scripts.postinstall"}, {}, ["payload.js", "index.js"])
+    assert further.installation["index.js"] == "an install script > index.js"
+    assert further.installation["payload.js"] == "scripts.postinstall > setup.js > payload.js"
 
 
 def test_long_ways_are_told_by_their_ends_and_circles_end() -> None:
