@@ -43,6 +43,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     kept_bytes: int = 128 * 1024**2  # all source files of one package, held in memory together
     string_bytes: int = 1024**2  # one folded or decoded constant
     fold_steps: int = 200_000  # constant-folding work in one file
+    layer_depth: int = 8  # code in code in code: text that is evaluated, one in another
+    layer_bytes: int = 16 * 1024**2  # all text that one file evaluates, decoded
     analysis_seconds: float = 60.0  # one package
     lockfile_bytes: int = 256 * 1024**2
     mail_bytes: int = 64 * 1024**2  # one message

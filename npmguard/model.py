@@ -430,6 +430,9 @@ class Fact:
     whose value is a function (literal, or a name that resolves to one) has that function in ``target``.
     ``decoded`` says that name or value is not spelled so in the source. ``line`` and ``column`` are 1-based,
     ``start`` and ``end`` are byte offsets.
+
+    A fact of code that the file gives as text to ``eval`` and its like has ``start`` and ``end`` of the
+    expression that evaluates it; ``inside`` is then its place in that text, see :class:`Layer`.
     """
 
     kind: FactKind
@@ -443,6 +446,12 @@ class Fact:
     args: tuple[str | None, ...] = ()
     target: int | None = None
     decoded: bool = False
+    inside: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among :attr:`FileFacts.functions`: the byte range, of a layer if it is in one."""
+        return (self.start, self.end) if self.inside is None else self.inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +461,8 @@ class FunctionSpan:
     Index 0 is the file's top level (parent -1). ``reaches`` holds the indices of the functions that it calls
     or refers to by a name that resolves inside the file. ``refers`` holds the byte ranges of the initialisers
     of top-level or outer variables that it refers to (tables of addresses live there).
+
+    Each layer is a function too, reached by the one that evaluates it, and followed by the functions in it.
     """
 
     start: int
@@ -459,6 +470,18 @@ class FunctionSpan:
     parent: int
     reaches: tuple[int, ...] = ()
     refers: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Code that a file holds as text and evaluates, decoded.
+
+    Places in it are numbered on from the end of the file, so that no two places of a file are the same:
+    ``base`` is the offset of its first byte.
+    """
+
+    base: int
+    text: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +494,7 @@ class FileFacts:
     partial: bool = False
     problem: str | None = None  # why the file, or a part of it, could not be read
     unread: bool = False  # refused, or not read to its end: nobody can say what it does
+    layers: tuple[Layer, ...] = ()
 
 
 # --- findings --------------------------------------------------------------------------------------------

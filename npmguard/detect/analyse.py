@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from npmguard.detect.circumstances import Circumstances
 from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
-from npmguard.model import Evidence, FactKind, Finding, Manifest, PackageArchive, PackageFile
+from npmguard.model import Evidence, FactKind, Finding, Layer, Manifest, PackageArchive, PackageFile
 from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach
 from npmguard.package.manifest import install_scripts
 
@@ -146,6 +146,7 @@ class _Analysis:
         self._prefilter = _prefilter_of(ruleset)
         self._old = _Old(baseline, self) if baseline is not None else None
         self._end = time.monotonic() + limits.analysis_seconds
+        self._layers: dict[str, tuple[Layer, ...]] = {}
         self._partial: list[tuple[str, str]] = []
         self._reasons: list[str] = []
         self._circumstances = Circumstances(archive, {})
@@ -157,7 +158,7 @@ class _Analysis:
         try:
             for file in self._to_read(prefilter=prefilter):
                 self.check()
-                sightings = self.read(file, self._partial, self._reasons)
+                sightings = self.read(file, self._partial, self._reasons, self._layers)
                 if sightings is not None:
                     read.append(sightings)
         except LimitExceeded as error:
@@ -180,11 +181,16 @@ class _Analysis:
         )
 
     def read(
-        self, file: PackageFile, partial: list[tuple[str, str]], reasons: list[str]
+        self,
+        file: PackageFile,
+        partial: list[tuple[str, str]],
+        reasons: list[str],
+        layers: dict[str, tuple[Layer, ...]],
     ) -> FileSightings | None:
         """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read.
 
-        A file that was refused or not read to its end is a reason to call the package unverified.
+        What it evaluates is kept in *layers* by its path. A file that was refused or not read to its end is a
+        reason to call the package unverified.
         """
         from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
 
@@ -193,6 +199,8 @@ class _Analysis:
             reasons.append(f"{file.path} was not read as code: {facts.problem}")
         if facts.problem or facts.partial:
             partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
+        if facts.layers:
+            layers[file.path] = facts.layers
         return self._matcher.read(facts)
 
     def check(self) -> None:
@@ -263,6 +271,8 @@ class _Analysis:
         if fact is not None and fact.decoded:
             spelled = fact.value if fact.kind in (FactKind.STRING, FactKind.REGEX) else fact.name
             decoded = _clipped(spelled or fact.name)
+            if fact.inside is not None:
+                decoded = _of_layer(self._layers.get(hit.file, ()), *fact.inside)
         return Evidence(
             signal=sighting.signal,
             message=signal.title + kinds,
@@ -304,7 +314,7 @@ class _Old:
     def _fired_in(self, path: str) -> frozenset[str]:
         if path not in self._signals:
             file = self._archive.files.get(path)
-            sightings = self._analysis.read(file, [], []) if file and file.content is not None else None
+            sightings = self._analysis.read(file, [], [], {}) if file and file.content is not None else None
             self._signals[path] = frozenset(sightings.whole.fired()) if sightings else frozenset()
         return self._signals[path]
 
@@ -370,6 +380,12 @@ def _excerpt(content: bytes, start: int, end: int) -> str:
     begin = max(line_start, start - _LEAD)
     text = content[begin : max(end, begin) + 4 * _EXCERPT][: 8 * _EXCERPT].decode("utf-8", "replace")
     return _clipped(" ".join(text.split()))
+
+
+def _of_layer(layers: Sequence[Layer], start: int, end: int) -> str | None:
+    """The decoded code around a place that is numbered on from the end of its file."""
+    layer = next((each for each in reversed(layers) if each.base <= start), None)
+    return None if layer is None else _excerpt(layer.text, start - layer.base, end - layer.base)
 
 
 def _clipped(text: str) -> str:

@@ -35,8 +35,8 @@ class Hit:
 
     @property
     def start(self) -> int:
-        """Byte offset in the file."""
-        return self.fact.start if self.fact else 0
+        """Byte offset in the file, or in the code that it evaluates."""
+        return self.fact.place[0] if self.fact else 0
 
 
 Hits = Mapping[Clause, Sequence[Hit]]
@@ -82,13 +82,11 @@ class Matcher:
         """Ask every clause of every fact of one file."""
         hits: dict[Clause, list[Hit]] = {}
         wrappers = {
-            (fact.start, fact.end)
-            for fact in facts.facts
-            if fact.kind is FactKind.SHAPE and fact.name == _WRAPS_ORIGINAL
+            fact.place for fact in facts.facts if fact.kind is FactKind.SHAPE and fact.name == _WRAPS_ORIGINAL
         }
         for fact in facts.facts:
             for clause in self._asked_of(fact):
-                if clause.written == WRAPPER and (fact.start, fact.end) not in wrappers:
+                if clause.written == WRAPPER and fact.place not in wrappers:
                     continue
                 seen = _see(clause, fact)
                 if seen is not None:
@@ -319,7 +317,7 @@ class FileSightings:
             for fact in self._local
             if region is None
             or (fact.function and fact.function in region.functions)
-            or any(start < fact.end and fact.start < end for start, end in region.ranges)
+            or any(start < fact.place[1] and fact.place[0] < end for start, end in region.ranges)
         ]
         return tuple(dict.fromkeys(found))
 

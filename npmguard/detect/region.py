@@ -40,7 +40,7 @@ class Reachability:
         """
         if fact.target is not None:
             return (fact.target,)
-        inside = self._inside(fact.start, fact.end)
+        inside = self._inside(*fact.place)
         outermost = tuple(index for index in inside if self._spans[index].parent not in inside)
         return outermost or (fact.function,)
 

@@ -8,6 +8,7 @@ from tree_sitter import Node
 
 from npmguard.javascript.callsites import arguments
 from npmguard.javascript.draft import Draft, place_of
+from npmguard.javascript.names import Names
 from npmguard.javascript.paths import REQUIRES, Path
 from npmguard.javascript.strings import add_regex
 from npmguard.javascript.writes import ACCESSOR_DEFINERS, DEFINERS, Writes
@@ -57,7 +58,7 @@ class Calls:
                 self._draft.consume(callee)
 
     def _call(self, call: Node, callee: Node) -> None:
-        path, given = self._effective(self._names.path(callee), arguments(call))
+        path, given = called_through(self._names, self._names.path(callee), arguments(call))
         self._draft.consume(callee)
         name = path.name
         if given:
@@ -78,24 +79,6 @@ class Calls:
             holder = callee.child_by_field_name("object")
             if holder is not None:
                 self._writes.write_by_call(call, holder, self._constants.text(given[0]), given[1])
-
-    def _effective(self, path: Path, given: list[Node] | None) -> tuple[Path, list[Node] | None]:
-        """The function that is called through ``call``, ``apply`` and ``Reflect.apply``, and its arguments."""
-        for _ in range(_MAX_THROUGH):
-            if not path.segments:
-                break
-            last, before = path.segments[-1], path.segments[:-1]
-            if path.name in _BORROWED and given:
-                path, given = Path(path.root, (*self._names.path(given[0]).segments, before[-1])), given[1:]
-            elif path.name == "Reflect.apply" and given:
-                path, given = self._names.path(given[0]), _elements(given[2:3])
-            elif last not in {"call", "apply"} or (path.known and not before) or path.name == "Reflect.apply":
-                break
-            else:
-                path = Path(path.root, before)
-                if given is not None:
-                    given = given[1:] if last == "call" else _elements(given[1:2])
-        return path, given
 
     def _constructions(self) -> None:
         wanted = self._relevance.news
@@ -141,6 +124,25 @@ class Calls:
         if wanted is None or module.encode("utf-8", "replace") in wanted:
             decoded = self._draft.is_hidden(module, source)
             self._draft.add(FactKind.MODULE, module, node, at=source.start_byte, decoded=decoded)
+
+
+def called_through(names: Names, path: Path, given: list[Node] | None) -> tuple[Path, list[Node] | None]:
+    """The function that is called through ``call``, ``apply`` and ``Reflect.apply``, and its arguments."""
+    for _ in range(_MAX_THROUGH):
+        if not path.segments:
+            break
+        last, before = path.segments[-1], path.segments[:-1]
+        if path.name in _BORROWED and given:
+            path, given = Path(path.root, (*names.path(given[0]).segments, before[-1])), given[1:]
+        elif path.name == "Reflect.apply" and given:
+            path, given = names.path(given[0]), _elements(given[2:3])
+        elif last not in {"call", "apply"} or (path.known and not before) or path.name == "Reflect.apply":
+            break
+        else:
+            path = Path(path.root, before)
+            if given is not None:
+                given = given[1:] if last == "call" else _elements(given[1:2])
+    return path, given
 
 
 def _elements(array: Sequence[Node]) -> list[Node] | None:

@@ -42,6 +42,16 @@ class _Found(NamedTuple):
     decoded: bool
 
 
+class Site(NamedTuple):
+    """An expression that evaluates code: its place, and the function around it."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+    function: int
+
+
 class Draft:
     """Collects the facts of one program that are relevant."""
 
@@ -52,6 +62,7 @@ class Draft:
         self._text = program.text
         self._found: list[_Found] = []
         self._consumed: set[tuple[int, int]] = set()
+        self._lines: list[int] | None = None
 
     def add(
         self,
@@ -74,7 +85,7 @@ class Draft:
     def placed(self) -> tuple[Fact, ...]:
         """The facts with their lines and columns (1-based, in characters), in source order."""
         text = self._text
-        lines = [0, *(match.end() for match in re.finditer(rb"\n", text))]
+        lines = self._line_starts()
         ascii_only = text.isascii()
         last_line = last = characters = 0
         placed = []
@@ -91,8 +102,16 @@ class Draft:
             placed.append(
                 Fact(kind, name, line, column + 1, start, end, function, value, args, target, decoded)
             )
-        placed.sort(key=_in_source_order)
+        placed.sort(key=in_source_order)
         return tuple(placed)
+
+    def site(self, node: Node) -> Site:
+        """Where an expression stands."""
+        text, start = self._text, node.start_byte
+        begin = text.rfind(b"\n", 0, start) + 1
+        line = bisect_right(self._line_starts(), start)
+        column = len(text[begin:start].decode("utf-8", "replace")) + 1
+        return Site(line, column, start, node.end_byte, self.program.scopes.function_at(start))
 
     def consume(self, node: Node) -> None:
         """Remember that a callee or target is not read, nor what it is in parentheses."""
@@ -130,6 +149,11 @@ class Draft:
         found = [] if given is None else constants.argument_values(given[:MAX_ARGUMENTS])
         return tuple(self._argument(value) for value in found[:MAX_ARGUMENTS])
 
+    def _line_starts(self) -> list[int]:
+        if self._lines is None:
+            self._lines = [0, *(match.end() for match in re.finditer(rb"\n", self._text))]
+        return self._lines
+
     def _argument(self, value: Value) -> str | None:
         return None if isinstance(value, (tuple, bytes)) else self.program.constants.spell(value)
 
@@ -144,6 +168,8 @@ def place_of(node: Node) -> int:
     return node.start_byte
 
 
-def _in_source_order(fact: Fact) -> tuple[int, int, str, str, str, tuple[str, ...]]:
+def in_source_order(fact: Fact) -> tuple[int, int, int, int, str, str, str, tuple[str, ...]]:
+    """The key by which facts are sorted."""
     args = tuple(each or "" for each in fact.args)
-    return (fact.start, -fact.end, fact.kind.value, fact.name, fact.value or "", args)
+    start, end = fact.inside or (0, 0)
+    return (fact.start, -fact.end, start, -end, fact.kind.value, fact.name, fact.value or "", args)

@@ -7,6 +7,7 @@ of the facts asked for.
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 
 from npmguard.config import Limits
 from npmguard.javascript.bindings import CLASSES
@@ -14,18 +15,22 @@ from npmguard.javascript.calls import Calls
 from npmguard.javascript.draft import Draft
 from npmguard.javascript.index import without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
+from npmguard.javascript.layers import Evaluation, Evaluations
+from npmguard.javascript.nesting import Nesting, Reading, Surroundings, without_prelude
 from npmguard.javascript.program import Program
 from npmguard.javascript.reach import Reach
 from npmguard.javascript.reads import Reads
 from npmguard.javascript.relevance import Relevance
-from npmguard.javascript.shapes import WRAPS_ORIGINAL, find_shapes
+from npmguard.javascript.shapes import COMPUTED_EVAL, UNDECODABLE, WRAPS_ORIGINAL, find_shapes
 from npmguard.javascript.strings import Strings
 from npmguard.javascript.syntax import Captures, captures, is_declaration, parse
 from npmguard.javascript.wrapping import Wrapping
 from npmguard.javascript.writes import Writes
-from npmguard.model import Fact, FactKind, FileFacts, FunctionSpan
+from npmguard.model import FactKind, FileFacts, FunctionSpan
 
 _LARGE = 256 * 1024  # bytes of a file
+_LAYER = "layer.js"
+_LEAST_LAYER = 64  # bytes that any layer counts for
 
 
 def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest | None = None) -> FileFacts:
@@ -36,7 +41,8 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
     its name, so that a long chain of calls is not all on its first line. Columns count characters. Offsets
     refer to :func:`npmguard.javascript.syntax.source_text` of the source. Calls of local values of unknown
     origin (``f()``) are no facts. A class counts as a function, whose methods are inside it; a function
-    reaches the function expressions in it. A TypeScript declaration file gives facts only if there is code
+    reaches the function expressions in it. What the file evaluates as code is read as if it stood there, see
+    :class:`npmguard.model.Layer`. A TypeScript declaration file gives facts only if there is code
     in it that runs.
 
     ``functions`` does not depend on the interest.
@@ -62,14 +68,19 @@ def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> Fi
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
             return FileFacts(path, (), whole)
-    program = Program(parsed, parsed.tree.root_node, nodes, limits)
-    reach = Reach(program.index, program.scopes)
-    spans = reach.spans()
-    facts = _draw(program, reach, spans, interest)
-    late = f"not analysed within {limits.analysis_seconds:.0f} s" if program.late else None
-    program.close()
-    problem = late or program.constants.problem
-    return FileFacts(path, facts, spans, parsed.partial, problem, unread=late is not None)
+    reader = _Reader(limits, interest)
+    reading = reader.read(Program(parsed, parsed.tree.root_node, nodes, limits), 0)
+    late = f"not analysed within {limits.analysis_seconds:.0f} s" if reader.late else None
+    problem = late or reader.problem
+    return FileFacts(
+        path,
+        reading.facts,
+        reading.functions,
+        parsed.partial,
+        problem,
+        unread=late is not None,
+        layers=reading.layers,
+    )
 
 
 def _runs(nodes: Captures) -> bool:
@@ -79,10 +90,86 @@ def _runs(nodes: Captures) -> bool:
     return any(node.type not in CLASSES for node in nodes.get("function", ()))
 
 
-def _draw(
-    program: Program, reach: Reach, spans: tuple[FunctionSpan, ...], interest: Interest
-) -> tuple[Fact, ...]:
-    draft = Draft(program, Relevance(program, interest))
+class _Reader:
+    """Reads one file, and the code in it that it evaluates."""
+
+    def __init__(self, limits: Limits, interest: Interest) -> None:
+        self.late = False
+        self.problem: str | None = None
+        self._limits = limits
+        self._interest = interest
+        self._size = limits.layer_bytes
+
+    def read(self, program: Program, depth: int) -> Reading:
+        """The facts of *program*, which is *depth* levels of evaluation below the file."""
+        draft = Draft(program, Relevance(program, self._interest))
+        reach = Reach(program.index, program.scopes)
+        spans = reach.spans()
+        _draw(draft, reach, spans, self._interest)
+        surroundings = Surroundings(program, reach)
+        layers = []
+        for evaluation in sorted(Evaluations(program, draft.relevance).find(), key=_place_of):
+            layer = self._layer(program, surroundings, evaluation, depth, draft)
+            if layer is not None:
+                layers.append((evaluation, *layer))
+        nesting = Nesting(draft.placed(), spans, len(program.text))
+        for evaluation, text, reading, unbound in layers:
+            reached = surroundings.reached(evaluation, unbound)
+            nesting.add(draft.site(evaluation.node), text, reading, reached)
+        self.late = self.late or program.late
+        self.problem = self.problem or program.constants.problem
+        program.close()
+        return nesting.reading()
+
+    def _layer(
+        self,
+        program: Program,
+        surroundings: Surroundings,
+        evaluation: Evaluation,
+        depth: int,
+        draft: Draft,
+    ) -> tuple[bytes, Reading, Sequence[str]] | None:
+        """What one evaluation runs: its text, what that was read as, and the names that it leaves open."""
+        if evaluation.text is None:
+            self._shape(draft, COMPUTED_EVAL, evaluation)
+            return None
+        code = evaluation.text.encode("utf-8", "replace")
+        if depth >= self._limits.layer_depth or not self._spend(len(code)):
+            self._shape(draft, UNDECODABLE, evaluation)
+            return None
+        text = surroundings.prelude(evaluation, ()).encode() + code
+        inner = self._program(text, program)
+        unbound = () if inner is None else surroundings.known(evaluation, inner.scopes.unbound)
+        prelude = surroundings.prelude(evaluation, unbound).encode()
+        if inner is not None and prelude + code != text:
+            inner.close()
+            text = prelude + code
+            inner = self._program(text, program)
+        if inner is None:
+            self._shape(draft, UNDECODABLE, evaluation)
+            return None
+        return text, without_prelude(self.read(inner, depth + 1), len(prelude)), unbound
+
+    def _spend(self, size: int) -> bool:
+        self._size -= max(size, _LEAST_LAYER)
+        return self._size >= 0
+
+    def _program(self, text: bytes, outer: Program) -> Program | None:
+        """The program of a text that *outer* evaluates; None where it cannot be read."""
+        parsed = parse(_LAYER, text, self._limits, outer.deadline)
+        if parsed.tree is None:
+            self.problem = self.problem or parsed.problem
+            return None
+        return Program(parsed, parsed.tree.root_node, captures(parsed), self._limits)
+
+    def _shape(self, draft: Draft, name: str, evaluation: Evaluation) -> None:
+        if self._interest.shapes is None or name in self._interest.shapes:
+            draft.add(FactKind.SHAPE, name, evaluation.node)
+
+
+def _draw(draft: Draft, reach: Reach, spans: tuple[FunctionSpan, ...], interest: Interest) -> None:
+    """Add the facts of *interest* to *draft*."""
+    program = draft.program
     wraps = interest.shapes is None or WRAPS_ORIGINAL in interest.shapes
     wrapping = Wrapping(program, spans) if wraps else None
     writes = Writes(draft, reach, wrapping)
@@ -92,4 +179,7 @@ def _draw(
     Strings(draft).draw()
     for name, (start, end, target) in find_shapes(program, wrapping, writes.hooks, interest.shapes):
         draft.add(FactKind.SHAPE, name, (start, end), target=target)
-    return draft.placed()
+
+
+def _place_of(evaluation: Evaluation) -> tuple[int, int, str]:
+    return (evaluation.node.start_byte, -evaluation.node.end_byte, evaluation.text or "")

@@ -35,12 +35,12 @@ class Program:
         self.names = Names(self.scopes, self.constants)
         self.late = False
         self._levels = _MAX_LEVELS
-        self._deadline = parsed.deadline
+        self.deadline = parsed.deadline
 
     def in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set."""
         for position, item in enumerate(items):
-            if not position & 255 and time.monotonic() > self._deadline:
+            if not position & 255 and time.monotonic() > self.deadline:
                 self.late = True
                 return
             yield item

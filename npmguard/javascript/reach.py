@@ -68,6 +68,10 @@ class Reach:
             )
         return tuple(spans)
 
+    def held(self, binding: Binding) -> _Held:
+        """The functions that a binding holds, and the byte ranges of its other initialisers."""
+        return self._holds(binding)
+
     def _by_name(self, reaches: list[set[int]]) -> None:
         """Add the functions that are stored under the property names that each function mentions."""
         targets, scopes, members = self._targets, self._scopes, self._index.members

@@ -5,6 +5,8 @@
 ``rewrites-recipient``  a function changes who receives what one of its parameters describes
 ``edit-distance``       an edit distance of two texts is computed
 ``most-similar-choice`` of several candidates, the one is kept that compares best
+``computed-eval``       text is run as code that could not be worked out
+``undecodable``         code in code, more than is read
 ======================= ==============================================================================
 
 Each is neutral: libraries have them by trade.
@@ -22,13 +24,15 @@ from npmguard.javascript.tree import Place
 from npmguard.javascript.wrapping import Hook, Wrapping
 
 WRAPS_ORIGINAL = "wraps-original"
+COMPUTED_EVAL = "computed-eval"
+UNDECODABLE = "undecodable"
 
 _SEARCHES: dict[str, type[Recipients | EditDistances | Choices]] = {
     "rewrites-recipient": Recipients,
     "edit-distance": EditDistances,
     "most-similar-choice": Choices,
 }
-SHAPES = frozenset({WRAPS_ORIGINAL, *_SEARCHES})
+SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, UNDECODABLE, *_SEARCHES})
 """The names of all shapes that there are."""
 
 

@@ -130,11 +130,15 @@ def source_text(source: bytes) -> bytes:
     return source
 
 
-def parse(path: str, source: bytes, limits: Limits) -> Parsed:
-    """Parse *source* with the grammar that *path* asks for; never raises, whatever the bytes are."""
+def parse(path: str, source: bytes, limits: Limits, deadline: float | None = None) -> Parsed:
+    """Parse *source* with the grammar that *path* asks for; never raises, whatever the bytes are.
+
+    The time that it may take depends on its size, and ends at *deadline* if one is given.
+    """
     grammar = grammar_for(path)
     allowed = min(limits.analysis_seconds, _BASE_SECONDS + _SECONDS_PER_BYTE * len(source))
-    deadline = time.monotonic() + allowed
+    if deadline is None:
+        deadline = time.monotonic() + allowed
     if len(source) > limits.source_bytes:
         problem = f"larger than source-bytes ({len(source)} > {limits.source_bytes} bytes)"
         return Parsed(source, None, grammar, deadline, problem=problem)
