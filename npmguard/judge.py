@@ -29,6 +29,7 @@ from npmguard.model import (
     Baseline,
     Confidence,
     Finding,
+    Hash,
     Indicator,
     Integrity,
     IntegrityOutcome,
@@ -37,6 +38,7 @@ from npmguard.model import (
     Packument,
     Release,
     Severity,
+    Specimen,
     TarballAnalysis,
     Verdict,
     VerdictReason,
@@ -61,6 +63,7 @@ AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     manifest_audit.audit,
     lock_entry.audit,
 )
+_FLAGGED = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})
 _TRUST_LOST = frozenset(
     {
         "provenance-lost",
@@ -88,6 +91,7 @@ class Judgement:
     packument: Packument | None
     bundled: tuple[str, ...] = ()
     reasons: tuple[VerdictReason, ...] = ()
+    specimen: Specimen | None = None
 
 
 class Judge:
@@ -213,8 +217,17 @@ class Judge:
             integrity=integrity,
             baseline=baseline,
             unverified=unverified,
-            packument=packument if verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS} else None,
+            packument=packument if verdict in _FLAGGED else None,
             bundled=analysis.bundled if analysis is not None else (),
+            specimen=(
+                Specimen(
+                    published=packument.times.get(package.version) if packument is not None else None,
+                    hashes=analysis.hashes if analysis is not None else _stated(package.integrity),
+                    files=analysis.traces if analysis is not None else (),
+                )
+                if verdict in _FLAGGED
+                else None
+            ),
         )
 
     def ask_about(self, packages: Iterable[LockedPackage]) -> None:
@@ -420,6 +433,12 @@ def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _proven(integrity: IntegrityReport) -> bool:
     held = {IntegrityOutcome.VALID, IntegrityOutcome.WEAK, IntegrityOutcome.MISMATCH}
     return integrity.lock in held or integrity.registry in held
+
+
+def _stated(integrity: Integrity | None) -> tuple[Hash, ...]:
+    """The hashes that a lock states of bytes that could not be had, as far as they cannot be forged."""
+    hashes = integrity.hashes if integrity is not None else ()
+    return tuple(it for it in hashes if it.algorithm in {"sha512", "sha256"})
 
 
 def _sha512(integrity: Integrity | None) -> str | None:

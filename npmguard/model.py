@@ -616,6 +616,19 @@ class ShellDeed:
 
 
 @dataclass(frozen=True, slots=True)
+class FileTrace:
+    """What a flagged file can be known by elsewhere.
+
+    ``sha256`` is in hex. ``names`` are the wallet addresses, URLs and hosts in its code, as it has them once it
+    has put them together, sorted: what is common among them is for the reader to leave out.
+    """
+
+    path: str
+    sha256: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TarballAnalysis:
     """All that reading one tarball told; what a worker returns and the results cache stores.
 
@@ -642,6 +655,8 @@ class TarballAnalysis:
     implicit_install: str | None = None  # the root .gyp file for which npm runs node-gyp, unasked
     gyp_commands: tuple[str, ...] = ()  # the shell commands in its .gyp files
     shell_deeds: tuple[ShellDeed, ...] = ()  # of shell files that an installation runs, worst first a file
+    traces: tuple[FileTrace, ...] = ()  # of the files that its findings name
+    hosts_added: tuple[str, ...] | None = None  # against the baseline, where one was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -679,6 +694,18 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Specimen:
+    """What a flagged version can be known by elsewhere: when it came, its tarball's hashes, its flagged files.
+
+    ``published`` is the registry's word (aware), None where it has none.
+    """
+
+    published: datetime | None = None
+    hashes: tuple[Hash, ...] = ()
+    files: tuple[FileTrace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PackageReport:
     """The judgement of one package version, however many places of the lock hold it.
 
@@ -701,6 +728,7 @@ class PackageReport:
     unverified_reason: str | None = None
     notes: tuple[str, ...] = ()
     reasons: tuple[VerdictReason, ...] = ()
+    specimen: Specimen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -739,6 +767,7 @@ class IndicatorKind(StrEnum):
     IP = "ip"
     ADDRESS = "address"  # of a wallet
     SHA256 = "sha256"
+    SHA512 = "sha512"  # of a tarball, as npm's integrity states it
     PURL = "purl"
 
 

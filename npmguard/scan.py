@@ -34,6 +34,7 @@ from npmguard.model import (
     Packument,
     ScanReport,
     SkipReason,
+    Specimen,
     Verdict,
 )
 from npmguard.package.directory import pack_directory
@@ -209,6 +210,9 @@ class Scanner:
             problems.append(analysis.unverified)
         unverified = "; ".join(problems) or None
         decision = decide(findings, unverified)
+        specimen = None
+        if decision.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS} and analysis is not None:
+            specimen = Specimen(hashes=analysis.hashes if kind == "tarball" else (), files=analysis.traces)
         judgement = Judgement(
             decision.verdict,
             tuple(findings),
@@ -217,6 +221,7 @@ class Scanner:
             unverified,
             None,
             reasons=decision.reasons,
+            specimen=specimen,
         )
         return self._report_one(kind, target, name, version, judgement)
 
@@ -232,6 +237,7 @@ class Scanner:
             integrity=judgement.integrity,
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
+            specimen=judgement.specimen,
         )
         if judgement.packument is not None and judgement.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}:
             package = LockedPackage(name=name, version=version, location="", line=0)
@@ -259,6 +265,7 @@ class Scanner:
             integrity=judgement.integrity,
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
+            specimen=judgement.specimen,
         )
         if judgement.verdict is Verdict.CLEAN:
             return report

@@ -17,12 +17,14 @@ import msgspec
 from npmguard.detect.analyse import CodeAnalysis, analyse_package, is_source, missing_sources
 from npmguard.detect.indicators import IndicatorMatcher
 from npmguard.detect.rule import Ruleset, load_ruleset
+from npmguard.detect.traces import traces
 from npmguard.errors import LimitExceeded, PackageError
 from npmguard.integrity.sri import compute_hashes
 from npmguard.memory import give_back, resident
 from npmguard.model import ShellDeed, TarballAnalysis
 from npmguard.package.diff import diff_archives
 from npmguard.package.gyp import gyp_commands, implicit_install_script
+from npmguard.package.hosts import added_hosts
 from npmguard.package.install_reach import install_shell_files
 from npmguard.package.script import script_risks
 from npmguard.package.tarball import read_archive
@@ -86,6 +88,8 @@ def analyse_tarball(
         known = indicators.match(archive, limits, hashes) if indicators is not None else ()
     except LimitExceeded as error:
         known, unverified = (), str(error)
+    if (code.findings or known) and not by_hash:
+        hashes = (*hashes, *compute_hashes(tarball, ("sha256",)))
     return TarballAnalysis(
         hashes=hashes,
         size=len(tarball),
@@ -105,6 +109,8 @@ def analyse_tarball(
         implicit_install=implicit_install_script(archive),
         gyp_commands=gyp_commands(archive),
         shell_deeds=_shell_deeds(archive),
+        traces=traces(archive, (*code.findings, *known), limits, old),
+        hosts_added=added_hosts(old, archive) if old is not None else None,
     )
 
 

@@ -73,6 +73,7 @@ _WHAT = {
     IndicatorKind.IP: "the IP address",
     IndicatorKind.ADDRESS: "the wallet address",
     IndicatorKind.SHA256: "a file with the SHA-256",
+    IndicatorKind.SHA512: "a file with the SHA-512",
     IndicatorKind.PURL: "the package",
 }
 
@@ -135,6 +136,7 @@ class _Values:
 
     def __init__(self, ordered: Iterable[Indicator]) -> None:
         self.hashes: dict[str, Indicator] = {}
+        self.tarballs: dict[str, Indicator] = {}
         self.packages: dict[tuple[str, str | None], Indicator] = {}
         self.domains: dict[bytes, Indicator] = {}
         self.mails: dict[bytes, Indicator] = {}
@@ -145,6 +147,7 @@ class _Values:
             IndicatorKind.DOMAIN: lambda it: self.domains.setdefault(it.value.lower().encode(), it),
             IndicatorKind.EMAIL: lambda it: self.mails.setdefault(it.value.lower().encode(), it),
             IndicatorKind.SHA256: lambda it: self.hashes.setdefault(it.value.lower(), it),
+            IndicatorKind.SHA512: lambda it: self.tarballs.setdefault(it.value.lower(), it),
             IndicatorKind.IP: self._put_ip,
             IndicatorKind.ADDRESS: self._put_wallet,
             IndicatorKind.URL: self._put_url,
@@ -329,7 +332,8 @@ class _Match:
 
     def run(self, tarball_hashes: tuple[Hash, ...]) -> tuple[Finding, ...]:
         for each in sorted(tarball_hashes):
-            known = self._values.hashes.get(each.digest.hex())
+            digest = each.digest.hex()
+            known = self._values.hashes.get(digest) or self._values.tarballs.get(digest)
             if known is not None:
                 self._add(_finding(known, Confidence.HIGH, Evidence(RULE, _known(known)), "The tarball is "))
         for path in sorted(self._archive.files):

@@ -25,9 +25,10 @@ from npmguard.model import Indicator, IndicatorKind
 Format = Literal["plain", "csv", "stix", "misp"]
 
 _NAMESPACE = UUID("3f0f0c0e-4e5a-5b0c-9d62-1c6f7a1f2d11")
-_EPOCH = "1970-01-01T00:00:00Z"
+EPOCH = "1970-01-01T00:00:00Z"
 _MAX_INDICATORS = 1_000_000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_SHA512 = re.compile(r"[0-9a-fA-F]{128}")
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE
 )
@@ -47,6 +48,7 @@ _STIX_PATHS: Mapping[tuple[str, str], IndicatorKind] = {
     ("ipv4-addr", "value"): IndicatorKind.IP,
     ("ipv6-addr", "value"): IndicatorKind.IP,
     ("file", "hashes.SHA-256"): IndicatorKind.SHA256,
+    ("file", "hashes.SHA-512"): IndicatorKind.SHA512,
     ("software", "purl"): IndicatorKind.PURL,
     ("x-package", "purl"): IndicatorKind.PURL,
     ("x-cryptocurrency-wallet", "value"): IndicatorKind.ADDRESS,
@@ -57,6 +59,7 @@ _STIX_TYPES: Mapping[IndicatorKind, str] = {
     IndicatorKind.URL: "url:value",
     IndicatorKind.EMAIL: "email-addr:value",
     IndicatorKind.SHA256: "file:hashes.'SHA-256'",
+    IndicatorKind.SHA512: "file:hashes.'SHA-512'",
     IndicatorKind.PURL: "x-package:purl",
     IndicatorKind.ADDRESS: "x-cryptocurrency-wallet:value",
 }
@@ -71,6 +74,7 @@ _MISP_KINDS: Mapping[str, IndicatorKind] = {
     "ip-src": IndicatorKind.IP,
     "ip-dst": IndicatorKind.IP,
     "sha256": IndicatorKind.SHA256,
+    "sha512": IndicatorKind.SHA512,
     "btc": IndicatorKind.ADDRESS,
     "xmr": IndicatorKind.ADDRESS,
     "dash": IndicatorKind.ADDRESS,
@@ -81,6 +85,7 @@ _MISP_TYPES: Mapping[IndicatorKind, tuple[str, str]] = {
     IndicatorKind.EMAIL: ("email-src", "Payload delivery"),
     IndicatorKind.IP: ("ip-dst", "Network activity"),
     IndicatorKind.SHA256: ("sha256", "Payload delivery"),
+    IndicatorKind.SHA512: ("sha512", "Payload delivery"),
     IndicatorKind.PURL: ("text", "Payload delivery"),
     IndicatorKind.ADDRESS: ("text", "Financial fraud"),
 }
@@ -125,7 +130,7 @@ def parse_indicators(text: str, name: str = "indicators") -> tuple[Indicator, ..
     return tuple(sorted(set(found)))
 
 
-def format_indicators(indicators: Iterable[Indicator], form: Format, *, created: str = _EPOCH) -> str:
+def format_indicators(indicators: Iterable[Indicator], form: Format, *, created: str = EPOCH) -> str:
     """Write *indicators*, sorted, ending in a line break.
 
     *created* (RFC 3339) is the time that STIX and MISP ask of a document; the same input gives the same text.
@@ -174,6 +179,8 @@ def guess_kind(value: str) -> IndicatorKind | None:
         return IndicatorKind.URL
     if _SHA256.fullmatch(value):
         return IndicatorKind.SHA256
+    if _SHA512.fullmatch(value):
+        return IndicatorKind.SHA512
     if _is_ip(value):
         return IndicatorKind.IP
     if _EMAIL.fullmatch(value):
@@ -262,6 +269,7 @@ _NORMAL = {
     IndicatorKind.IP: _normal_ip,
     IndicatorKind.ADDRESS: _normal_wallet,
     IndicatorKind.SHA256: lambda value: value.lower() if _SHA256.fullmatch(value) else None,
+    IndicatorKind.SHA512: lambda value: value.lower() if _SHA512.fullmatch(value) else None,
     IndicatorKind.PURL: _normal_purl,
 }
 
@@ -371,7 +379,7 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
             continue
         source = people.get(item.get("created_by_ref"), "") or Path(name).name
         date = str(item.get("valid_from") or item.get("created") or "")[:10]
-        date = "" if date == _EPOCH[:10] else date
+        date = "" if date == EPOCH[:10] else date
         described = str(item.get("description") or item.get("name") or "")
         if (
             item.get("type") == "indicator"
@@ -422,12 +430,14 @@ def _from_misp(event: Mapping[str, Any], name: str) -> list[Indicator]:
             kind, value = IndicatorKind.DOMAIN, value.partition("|")[0]
         if kind is None and written == "filename|sha256":
             kind, value = IndicatorKind.SHA256, value.rpartition("|")[2]
+        if kind is None and written == "filename|sha512":
+            kind, value = IndicatorKind.SHA512, value.rpartition("|")[2]
         if kind is None and written in {"text", "other", "link"}:
             guessed = guess_kind(value)
             kind = guessed if guessed in {IndicatorKind.PURL, IndicatorKind.ADDRESS} else None
         if kind is not None:
             date = str(attribute.get("first_seen") or event.get("date") or "")[:10]
-            date = "" if date == _EPOCH[:10] else date
+            date = "" if date == EPOCH[:10] else date
             found += _lenient(kind, value, source or Path(name).name, date, str(attribute.get("comment") or ""))
     return found
 

@@ -14,7 +14,7 @@ from npmguard.report.escape import to_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage
+    from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage, Specimen
 
 SCHEMA = "npmguard.report/1"
 
@@ -80,6 +80,17 @@ def _package(package: PackageReport) -> dict[str, Any]:
             {"rule": reason.rule, "verdict": reason.verdict.value, "text": reason.text}
             for reason in package.reasons
         ],
+        "specimen": _specimen(package.specimen) if package.specimen is not None else None,
+    }
+
+
+def _specimen(specimen: Specimen) -> dict[str, Any]:
+    hashes = {item.algorithm: item.digest.hex() for item in specimen.hashes}
+    return {
+        "published": specimen.published.isoformat() if specimen.published is not None else None,
+        "sha512": hashes.get("sha512"),
+        "sha256": hashes.get("sha256"),
+        "files": [{"path": file.path, "sha256": file.sha256, "names": file.names} for file in specimen.files],
     }
 
 

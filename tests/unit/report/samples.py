@@ -9,6 +9,7 @@ difference before it is committed::
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from npmguard.model import (
     Confidence,
     Context,
     Evidence,
+    FileTrace,
     Finding,
     Fix,
+    Hash,
     IntegrityOutcome,
     IntegrityReport,
     PackageReport,
@@ -29,6 +32,7 @@ from npmguard.model import (
     Severity,
     SkippedPackage,
     SkipReason,
+    Specimen,
     Verdict,
     VerdictReason,
 )
@@ -118,6 +122,11 @@ _CLIPPER = PackageReport(
             Verdict.MALICIOUS,
             "critical with high confidence; the rule is sure: one such finding is enough, old or new",
         ),
+    ),
+    specimen=Specimen(
+        published=datetime(2025, 9, 8, 13, 16, tzinfo=UTC),
+        hashes=(Hash("sha512", b"\x5a" * 64), Hash("sha256", b"\x2b" * 32)),
+        files=(FileTrace("source/index.js", "c3" * 32, ("0x" + "9A" * 20, "https://drop.example/x")),),
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from hypothesis import strategies as st
 
 from npmguard.model import (
@@ -10,8 +12,10 @@ from npmguard.model import (
     Confidence,
     Context,
     Evidence,
+    FileTrace,
     Finding,
     Fix,
+    Hash,
     IntegrityOutcome,
     IntegrityReport,
     PackageReport,
@@ -19,6 +23,7 @@ from npmguard.model import (
     Severity,
     SkippedPackage,
     SkipReason,
+    Specimen,
     Verdict,
     VerdictReason,
 )
@@ -125,6 +130,18 @@ packages = st.builds(
         ),
         max_size=4,
     ).map(tuple),
+    specimen=st.none()
+    | st.builds(
+        Specimen,
+        published=st.none() | st.datetimes(timezones=st.just(UTC)),
+        hashes=st.just((Hash("sha512", b"\1" * 64),)),
+        files=st.lists(
+            st.builds(
+                FileTrace, path=hostile_text, sha256=hostile_text, names=st.lists(hostile_text).map(tuple)
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
 )
 skipped = st.builds(
     SkippedPackage,
