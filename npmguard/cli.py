@@ -13,6 +13,7 @@ from npmguard import __version__
 from npmguard.commands.diff import diff
 from npmguard.commands.doctor import doctor
 from npmguard.commands.feed import feed_app
+from npmguard.commands.indicators import indicators
 from npmguard.commands.inspect import inspect
 from npmguard.commands.output import say
 from npmguard.commands.rules import rules_app
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (scan, inspect, diff, doctor):
+for command in (scan, inspect, diff, doctor, indicators):
     app.command()(command)
 app.add_typer(rules_app, name="rules")
 app.add_typer(feed_app, name="feed")

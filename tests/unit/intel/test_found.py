@@ -35,7 +35,12 @@ def package(name: str = "@scope/a", version: str = "1.2.3", **fields: Any) -> di
 
 def naming(*names: str) -> dict[str, Any]:
     """A malicious package whose flagged file holds *names*."""
-    return package(specimen={"files": [{"path": "index.js", "sha256": "ef" * 32, "names": list(names)}]})
+    return package(
+        specimen={
+            "published": "2025-09-08T00:00:00+00:00",
+            "files": [{"path": "index.js", "sha256": "ef" * 32, "names": list(names)}],
+        }
+    )
 
 
 def report(*packages: dict[str, Any], kind: str = "lockfile") -> bytes:
@@ -160,7 +165,7 @@ def test_dates_are_the_registry_s_and_the_earliest_counts() -> None:
 @pytest.mark.parametrize("form", ["stix", "misp", "csv"])
 def test_what_is_written_is_read_back_and_the_same_each_time(form: Format) -> None:
     document = report(
-        naming(WALLET, "https://drop.example/x", "192.0.2.7", "2001:db8::7"), package("b", "2.0.0")
+        naming(WALLET, "https://drop.example/x", "192.0.2.7", "https://[2001:db8::7]/x"), package("b", "2.0.0")
     )
     found = found_indicators(document, source="incident team")
     text = format_indicators(found, form, created=latest_day(found) or "")
