@@ -29,6 +29,7 @@ HIDING_SHAPES: Final[Mapping[str, str]] = {
 
 _ORDER = list(Context)
 _WORD = re.compile(r"[A-Za-z0-9_$]{4,}")
+_PARTS = re.compile(r"[_$]+|(?<=[a-z])(?=[A-Z])")
 _SHOWN = 60
 
 
@@ -101,7 +102,7 @@ class Circumstances:
         for text in texts:
             words: list[str] = _WORD.findall(text[:4096])
             for word in words:
-                if not word.isdecimal() and word.lower().encode() not in content:
+                if not word.isdecimal() and not _spells(content, word):
                     return word if len(word) <= _SHOWN else word[:_SHOWN] + "..."
         return None
 
@@ -110,6 +111,13 @@ class Circumstances:
             file = self._archive.files.get(path)
             self._lowered = {path: ((file.content if file else None) or b"").lower()}  # of one file at a time
         return self._lowered[path]
+
+
+def _spells(content: bytes, word: str) -> bool:
+    """Whether the word stands in *content*, whole or in the parts that names are made of (``npm_config_``)."""
+    return word.lower().encode() in content or all(
+        part.lower().encode() in content for part in _PARTS.split(word) if part
+    )
 
 
 _NAMED_BY_RULES = tuple(it for it in FactKind if it.value == "flow")  # names of sources and sinks

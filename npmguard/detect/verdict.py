@@ -115,6 +115,13 @@ TABLE = (
         Verdict.SUSPICIOUS,
         "a person has to look",
     ),
+    Row(
+        Severity.MEDIUM,
+        (Confidence.HIGH,),
+        _any({Context.INSTALL, Context.HIDDEN}),
+        Verdict.SUSPICIOUS,
+        "what an installation runs has nothing to hide: a person has to look",
+    ),
     Row(Severity.MEDIUM, tuple(Confidence), _ALWAYS, Verdict.CLEAN, "a note"),
     Row(Severity.LOW, tuple(Confidence), _ALWAYS, Verdict.CLEAN, "a note"),
 )

@@ -75,9 +75,18 @@ def test_a_word_that_the_file_does_not_spell_is_hidden(plain: str, hidden: str) 
     assert "stands nowhere in a.js" in circumstances({"index.js": "", "a.js": source})[Context.HIDDEN]
 
 
-def test_what_stands_in_the_file_is_not_hidden_by_being_put_together() -> None:
-    source = CLIPPER.replace("window.fetch =", "const f = 'fetch'; window[f] =")
+@pytest.mark.parametrize("name", ["'fetch'", "`fetch`"])
+def test_what_stands_in_the_file_is_not_hidden_by_being_put_together(name: str) -> None:
+    source = CLIPPER.replace("window.fetch =", f"const f = {name}; window[f] =")
     assert circumstances({"index.js": "", "a.js": source}) == {}
+
+
+def test_the_parts_of_a_name_may_stand_apart() -> None:
+    source = CLIPPER.replace("window.fetch", "XMLHttpRequest.prototype['send']")
+    parts = source.replace("XMLHttpRequest", "window['XMLHttp' + 'Request']")
+    pieces = source.replace("XMLHttpRequest", "window['XMLHttpReq' + 'uest']")
+    assert circumstances({"index.js": "", "a.js": parts}) == {}
+    assert Context.HIDDEN in circumstances({"index.js": "", "a.js": pieces})
 
 
 def found(*, added: bool | None, severity: Severity = Severity.HIGH) -> Finding:

@@ -51,7 +51,10 @@ def finding(
         (Severity.HIGH, Confidence.LOW, (), Verdict.SUSPICIOUS),
         (Severity.HIGH, Confidence.HIGH, (SETTLED,), Verdict.CLEAN),
         (Severity.HIGH, Confidence.LOW, (SETTLED, INSTALL), Verdict.CLEAN),
-        (Severity.MEDIUM, Confidence.HIGH, (NEW, INSTALL, HIDDEN), Verdict.CLEAN),
+        (Severity.MEDIUM, Confidence.HIGH, (INSTALL, HIDDEN), Verdict.SUSPICIOUS),
+        (Severity.MEDIUM, Confidence.HIGH, (NEW, INSTALL), Verdict.CLEAN),
+        (Severity.MEDIUM, Confidence.HIGH, (NEW, LOAD, HIDDEN), Verdict.CLEAN),
+        (Severity.MEDIUM, Confidence.MEDIUM, (NEW, INSTALL, HIDDEN), Verdict.CLEAN),
         (Severity.LOW, Confidence.HIGH, (NEW, INSTALL, HIDDEN), Verdict.CLEAN),
     ],
 )
