@@ -7,6 +7,9 @@
 ``most-similar-choice`` of several candidates, the one is kept that compares best
 ``computed-eval``       text is run as code that could not be worked out
 ``undecodable``         code in code, more than is read
+``deletes-own-file``, ``copies-own-file``, ``replaces-own-manifest``, ``deletes-home``: see
+                        :mod:`npmguard.javascript.deletions`
+``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
 ======================= ==============================================================================
 
 Each is neutral: libraries have them by trade.
@@ -15,8 +18,11 @@ Each is neutral: libraries have them by trade.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+from npmguard.javascript.deletions import HomeDeletions, ManifestSwaps, OwnFileCopies, OwnFileDeletions
 from npmguard.javascript.edit_distance import EditDistances
+from npmguard.javascript.endless import EndlessLoops
 from npmguard.javascript.most_similar import Choices
 from npmguard.javascript.program import Program
 from npmguard.javascript.recipients import Recipients
@@ -27,10 +33,22 @@ WRAPS_ORIGINAL = "wraps-original"
 COMPUTED_EVAL = "computed-eval"
 UNDECODABLE = "undecodable"
 
-_SEARCHES: dict[str, type[Recipients | EditDistances | Choices]] = {
+
+class _Search(Protocol):
+    def __init__(self, program: Program) -> None: ...
+
+    def find(self) -> Iterator[Place]: ...
+
+
+_SEARCHES: dict[str, type[_Search]] = {
     "rewrites-recipient": Recipients,
     "edit-distance": EditDistances,
     "most-similar-choice": Choices,
+    "deletes-own-file": OwnFileDeletions,
+    "copies-own-file": OwnFileCopies,
+    "replaces-own-manifest": ManifestSwaps,
+    "deletes-home": HomeDeletions,
+    "endless-loop-at-load": EndlessLoops,
 }
 SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, UNDECODABLE, *_SEARCHES})
 """The names of all shapes that there are."""

@@ -65,6 +65,7 @@ _QUERY: Final = """
 [(function_expression) (arrow_function) (function_declaration) (generator_function)
  (generator_function_declaration) (method_definition) (class) (class_declaration) %s] @function
 [(statement_block) (for_statement) (for_in_statement) (switch_body) (catch_clause)] @block
+[(while_statement) (do_statement)] @loop
 (field_definition) @field
 [(import_statement) (export_statement)] @module
 """
