@@ -22,6 +22,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
+from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of, uses
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_words import Mark, Marks, Source, flow_of, sink_marks, source_marks
@@ -49,35 +50,6 @@ _OBFUSCATION = (
     r"/_0x[0-9a-f]{4,6}/",
     r"/from(CharCode|CodePoint)\([^)\n]{0,60}\^/",
     r"/charCodeAt\([^)\n]{0,30}\)\s*\^/",
-)
-# What has text run as code, and what hides that text from the patterns here: a file with both is parsed.
-_EVALUATION = (
-    r"/[^\w$.\-\"'`]eval\s*(\?\.\s*)?\(\s*([\w$.]+\s*[^\s:\w$.]|[\[(\"'`!+~])/",
-    r"/,\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*\)\s*\(\s*[\w$\[(!+`]/",
-    r"/([=(?]|[\w$][\"'`]?\s*:)\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*[),;}]/",
-    r"/[\w$)\]]\s*\[\s*[\"'`](eval[\"'`]\s*\]\s*[(;,)\]}.]|Function[\"'`]\s*\]\s*\()/",
-    r"/\b(window|self|globalThis|global|top|this)\s*\.\s*eval\s*\(\s*[\w$\[(!+`]/",
-    r"/\.\s*eval\s*\(\s*(atob|Buffer|unescape|decodeURI|String|[\"'`])|\beval\s*\.\s*(call|apply|bind)\b/",
-    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*([\[(+]|[\"'`][^\"'`\n]{40})/",
-    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*[\w$]+\s*(,|\.|\[|\(|\+|\)\s*[^\s{])/",
-    r"/\b(window|self|globalThis|global|Reflect\s*\.\s*construct\s*\(\s*)\s*\.?\s*Function\b/",
-    r"/[.\[]\s*[\"'`]?constructor[\"'`\])]*\s*(\.\s*|\[\s*[\"'`])constructor/",
-    r"/[}\])'\"`]\s*(\.\s*|\[\s*[\"'`])constructor[\"'`\]]*\s*\(\s*[\"'`\w$]/",
-    r"/\b(require|from|import)\s*\(?\s*[\"'`](node:)?vm[\"'`]/",
-    r"/[.\[]\s*[\"'`]?_compile\b/",
-    r"/data:(text|application)\/(javascript|ecmascript|x-javascript)/ nocase",
-    r"/[\"'`](-e|-p|-pe|--eval|--print)[\"'`=]|\bnode(js)?(\.exe)? (-e|-p|-pe|--eval|--print)\b/",
-    r"/\bset(Timeout|Interval|Immediate)\s*\(\s*([\"'`]|atob|unescape|decodeURI|Buffer)/",
-    r"/\beval\s*:\s*(true|1|!0)\b/",
-)
-_HIDING = (
-    r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",
-    r"/(\b(0x[0-9a-fA-F]{1,2}|[0-9]{1,3})\s*,\s*){15}/",
-    r"/fromCharCode|fromCodePoint|codePointAt|createDecipher|inflate(Sync|Raw)|gunzip|brotliDecompress/",
-    r"/(%[2-7][0-9a-fA-F]){4}/",
-    r"/reverse[\"'`]?\s*\]?\s*\(\s*\)\s*(\.|\[)\s*[\"'`]?join/",
-    r"/readFile|createReadStream|\.json[\"'`]\s*\)/",
-    r"/(\\\\x[0-9a-fA-F]{2}|\\\\u00[0-9a-fA-F]{2}){2}|\\[\"'`]\s*\+\s*\\[\"'`]/",
 )
 # What code builds strings with at run time.
 _MEANS = {
@@ -199,7 +171,7 @@ def source_of(ruleset: Ruleset) -> str:
     trees = _Trees(ruleset, atoms)
     conditions = [
         atoms.any_of(_OBFUSCATION),
-        _all_of([atoms.any_of(_EVALUATION), atoms.any_of(_HIDING)]),
+        _all_of([atoms.any_of(EVALUATION), atoms.any_of(HIDING)]),
     ]
     signals: set[str] = set()
     for rule in ruleset.rules:
@@ -256,6 +228,8 @@ class _Trees:
             return self.signal(entry, names, assume=assume)
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
+        if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
+            return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if assume and entry.args and self._evidence(entry) != _TRUE:
             return (
                 _FALSE  # a call that is known by its evidence: its name alone (replace) is no half of anything

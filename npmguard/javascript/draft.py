@@ -105,13 +105,13 @@ class Draft:
         placed.sort(key=in_source_order)
         return tuple(placed)
 
-    def site(self, node: Node) -> Site:
-        """Where an expression stands."""
-        text, start = self._text, node.start_byte
+    def site(self, start: int, end: int) -> Site:
+        """Where an expression of those bytes stands."""
+        text = self._text
         begin = text.rfind(b"\n", 0, start) + 1
         line = bisect_right(self._line_starts(), start)
         column = len(text[begin:start].decode("utf-8", "replace")) + 1
-        return Site(line, column, start, node.end_byte, self.program.scopes.function_at(start))
+        return Site(line, column, start, end, self.program.scopes.function_at(start))
 
     def consume(self, node: Node) -> None:
         """Remember that a callee or target is not read, nor what it is in parentheses."""

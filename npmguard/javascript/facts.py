@@ -7,7 +7,7 @@ of the facts asked for.
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from npmguard.config import Limits
 from npmguard.javascript.bindings import CLASSES
@@ -15,6 +15,7 @@ from npmguard.javascript.calls import Calls
 from npmguard.javascript.draft import Draft
 from npmguard.javascript.index import without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
+from npmguard.javascript.invisible import find_concealed
 from npmguard.javascript.layers import Evaluation, Evaluations
 from npmguard.javascript.nesting import Nesting, Reading, Surroundings, without_prelude
 from npmguard.javascript.program import Program
@@ -108,14 +109,15 @@ class _Reader:
         _draw(draft, reach, spans, self._interest)
         surroundings = Surroundings(program, reach)
         layers = []
-        for evaluation in sorted(Evaluations(program, draft.relevance).find(), key=_place_of):
+        evaluations = [*Evaluations(program, draft.relevance).find(), *_unseen(program)]
+        for evaluation in sorted(evaluations, key=_place_of):
             layer = self._layer(program, surroundings, evaluation, depth, draft)
             if layer is not None:
                 layers.append((evaluation, *layer))
         nesting = Nesting(draft.placed(), spans, len(program.text))
         for evaluation, text, reading, unbound in layers:
             reached = surroundings.reached(evaluation, unbound)
-            nesting.add(draft.site(evaluation.node), text, reading, reached)
+            nesting.add(draft.site(evaluation.start, evaluation.end), text, reading, reached)
         self.late = self.late or program.late
         self.problem = self.problem or program.constants.problem
         program.close()
@@ -164,7 +166,7 @@ class _Reader:
 
     def _shape(self, draft: Draft, name: str, evaluation: Evaluation) -> None:
         if self._interest.shapes is None or name in self._interest.shapes:
-            draft.add(FactKind.SHAPE, name, evaluation.node)
+            draft.add(FactKind.SHAPE, name, (evaluation.start, evaluation.end))
 
 
 def _draw(draft: Draft, reach: Reach, spans: tuple[FunctionSpan, ...], interest: Interest) -> None:
@@ -181,5 +183,12 @@ def _draw(draft: Draft, reach: Reach, spans: tuple[FunctionSpan, ...], interest:
         draft.add(FactKind.SHAPE, name, (start, end), target=target)
 
 
+def _unseen(program: Program) -> Iterator[Evaluation]:
+    """Code in characters that nobody sees, taken to be run wherever it stands."""
+    for each in find_concealed(program.text):
+        if each.code is not None:
+            yield Evaluation(each.start, each.end, each.code)
+
+
 def _place_of(evaluation: Evaluation) -> tuple[int, int, str]:
-    return (evaluation.node.start_byte, -evaluation.node.end_byte, evaluation.text or "")
+    return (evaluation.start, -evaluation.end, evaluation.text or "")

@@ -66,10 +66,12 @@ _WANTED = frozenset(name.encode() for name in _LAST_SEGMENTS) | _THROUGH
 class Evaluation:
     """One expression that has text run as code; ``text`` is None where it could not be worked out.
 
-    ``parameters`` are names that are local to the code, with the nodes that give them their values.
+    ``start`` and ``end`` are the bytes of the expression. ``parameters`` are names that are local to the code,
+    with the nodes that give them their values.
     """
 
-    node: Node
+    start: int
+    end: int
     text: str | None
     parameters: tuple[tuple[str, Node | None], ...] = ()
 
@@ -115,7 +117,7 @@ class Evaluations:
         if name in _TIMERS:
             text = self._constants.text(given[0])
             if text is not None or self._is_text(given[0]):
-                yield Evaluation(node, text)
+                yield Evaluation(node.start_byte, node.end_byte, text)
         elif name in _FIRST or last in _METHODS:
             if last not in _METHODS or path.known or self._constants.text(given[0]) is not None:
                 yield self._code(node, given[0])
@@ -138,7 +140,7 @@ class Evaluations:
             yield from self._command(node, given)
 
     def _code(self, node: Node, code: Node) -> Evaluation:
-        return Evaluation(node, self._constants.text(code))
+        return Evaluation(node.start_byte, node.end_byte, self._constants.text(code))
 
     def _function(self, node: Node, given: Sequence[Node]) -> Evaluation:
         """``Function("a", "b", code)``: the arguments of a call that follows at once are those of its code."""
@@ -150,7 +152,7 @@ class Evaluations:
         parameters = tuple(
             (name, passed[position] if position < len(passed) else None) for position, name in enumerate(names)
         )
-        return Evaluation(node, self._constants.text(given[-1]), parameters)
+        return Evaluation(node.start_byte, node.end_byte, self._constants.text(given[-1]), parameters)
 
     def _passed(self, node: Node) -> Sequence[Node]:
         """The arguments of the call of what *node* makes: ``Function("a", code)(require)``."""
@@ -184,7 +186,7 @@ class Evaluations:
         if named is not None and _SCRIPT_TYPE.search(named):
             parts = self._constants.fold(given[0])
             text = values.join(parts, "", 2**30) if isinstance(parts, tuple) else None
-            yield Evaluation(node, None if text is None else values.as_text(text))
+            yield Evaluation(node.start_byte, node.end_byte, None if text is None else values.as_text(text))
 
     def _data_url(self, node: Node, url: Node) -> Iterator[Evaluation]:
         url = unwrap(url)
@@ -195,21 +197,21 @@ class Evaluations:
         if text is not None:
             code = from_data_url(text)
             if code is not None:
-                yield Evaluation(node, code)
+                yield Evaluation(node.start_byte, node.end_byte, code)
         elif url.type in {"template_string", "binary_expression"}:
             start = self._program.text[url.start_byte + 1 : url.start_byte + 120].decode("utf-8", "replace")
             if _DATA_URL.match(start):
-                yield Evaluation(node, None)
+                yield Evaluation(node.start_byte, node.end_byte, None)
 
     def _command(self, node: Node, given: Sequence[Node]) -> Iterator[Evaluation]:
         command = self._constants.text(given[0])
         if command is not None:
             for match in _COMMAND_LINE.finditer(command):
-                yield Evaluation(node, shell_text(match[1], match[2], match[3]))
+                yield Evaluation(node.start_byte, node.end_byte, shell_text(match[1], match[2], match[3]))
         elif given[0].type == "template_string":
             start = "".join(each for each in self._constants.template_parts(given[0]) if isinstance(each, str))
             if re.match(r"\s*(?:node|bun|deno)\s+-(?:e|p|-eval)\b", start):
-                yield Evaluation(node, None)
+                yield Evaluation(node.start_byte, node.end_byte, None)
         if len(given) > 1 and (command is None or _RUNNERS.search(command)):
             options = self._constants.fold(given[1])
             if isinstance(options, tuple):
@@ -220,12 +222,12 @@ class Evaluations:
             if isinstance(option, str) and _CODE_OPTION.match(option):
                 code = options[position + 1] if position + 1 < len(options) else UNKNOWN
                 if isinstance(code, str):
-                    yield Evaluation(node, values.as_text(code))
+                    yield Evaluation(node.start_byte, node.end_byte, values.as_text(code))
                 elif runs_node and code is UNKNOWN:
-                    yield Evaluation(node, None)
+                    yield Evaluation(node.start_byte, node.end_byte, None)
                 return
             if isinstance(option, str) and option.startswith("--eval="):
-                yield Evaluation(node, values.as_text(option.removeprefix("--eval=")))
+                yield Evaluation(node.start_byte, node.end_byte, values.as_text(option.removeprefix("--eval=")))
                 return
 
 

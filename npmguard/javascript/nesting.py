@@ -103,7 +103,7 @@ class Surroundings:
             if spelled != name:
                 declared[name] = spelled
         for name in unbound[:_MOST_NAMES]:
-            binding = None if name in declared else self.binding(name, evaluation.node)
+            binding = None if name in declared else self.binding(name, evaluation.start)
             spelled = None if binding is None else self._spelled_binding(binding)
             if spelled is not None:
                 declared[name] = spelled
@@ -113,19 +113,19 @@ class Surroundings:
     def known(self, evaluation: Evaluation, names: Iterable[bytes]) -> list[str]:
         """Those of some names that are declared around the evaluation."""
         spelled = (name.decode("utf-8", "replace") for name in names)
-        return sorted(name for name in spelled if self.binding(name, evaluation.node) is not None)
+        return sorted(name for name in spelled if self.binding(name, evaluation.start) is not None)
 
     def reached(self, evaluation: Evaluation, unbound: Sequence[str]) -> list[int]:
         """The functions of the program that the code names."""
         found: set[int] = set()
         for name in unbound[:_MOST_NAMES]:
-            binding = self.binding(name, evaluation.node)
+            binding = self.binding(name, evaluation.start)
             if binding is not None:
                 found.update(self._reach.held(binding)[0])
         return sorted(found)
 
-    def binding(self, name: str, node: Node) -> Binding | None:
-        """What *name* means at *node*, blocks left aside."""
+    def binding(self, name: str, offset: int) -> Binding | None:
+        """What *name* means at *offset*, blocks left aside."""
         if self._by_name is None:
             self._by_name = {}
             for each in self._program.scopes.bindings:
@@ -134,7 +134,7 @@ class Surroundings:
         if candidates is None:
             return None
         scopes = self._program.scopes
-        function = scopes.function_at(node.start_byte)
+        function = scopes.function_at(offset)
         while function >= 0:
             found = [each for each in candidates if each.function == function]
             if found:

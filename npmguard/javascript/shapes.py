@@ -10,9 +10,11 @@
 ``deletes-own-file``, ``copies-own-file``, ``replaces-own-manifest``, ``deletes-home``: see
                         :mod:`npmguard.javascript.deletions`
 ``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
+``invisible-payload``   so many characters without a glyph that they carry something
+``code-out-of-sight``   code behind a run of blanks that is wider than a window
 ======================= ==============================================================================
 
-Each is neutral: libraries have them by trade.
+Each is neutral: libraries have them by trade, but for unseen payloads and code out of sight.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from typing import Protocol
 from npmguard.javascript.deletions import HomeDeletions, ManifestSwaps, OwnFileCopies, OwnFileDeletions
 from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.endless import EndlessLoops
+from npmguard.javascript.invisible import Unseen
 from npmguard.javascript.most_similar import Choices
 from npmguard.javascript.program import Program
 from npmguard.javascript.recipients import Recipients
+from npmguard.javascript.sight import OutOfSight
 from npmguard.javascript.tree import Place
 from npmguard.javascript.wrapping import Hook, Wrapping
 
@@ -49,6 +53,8 @@ _SEARCHES: dict[str, type[_Search]] = {
     "replaces-own-manifest": ManifestSwaps,
     "deletes-home": HomeDeletions,
     "endless-loop-at-load": EndlessLoops,
+    "invisible-payload": Unseen,
+    "code-out-of-sight": OutOfSight,
 }
 SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, UNDECODABLE, *_SEARCHES})
 """The names of all shapes that there are."""

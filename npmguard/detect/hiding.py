@@ -1,0 +1,47 @@
+"""The marks in bytes of code that is not in plain sight, for the prefilter."""
+
+EVALUATION = (
+    r"/[^\w$.\-\"'`]eval\s*(\?\.\s*)?\(\s*([\w$.]+\s*[^\s:\w$.]|[\[(\"'`!+~])/",
+    r"/,\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*\)\s*\(\s*[\w$\[(!+`]/",
+    r"/([=(?]|[\w$][\"'`]?\s*:)\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*[),;}]/",
+    r"/[\w$)\]]\s*\[\s*[\"'`](eval[\"'`]\s*\]\s*[(;,)\]}.]|Function[\"'`]\s*\]\s*\()/",
+    r"/\b(window|self|globalThis|global|top|this)\s*\.\s*eval\s*\(\s*[\w$\[(!+`]/",
+    r"/\.\s*eval\s*\(\s*(atob|Buffer|unescape|decodeURI|String|[\"'`])|\beval\s*\.\s*(call|apply|bind)\b/",
+    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*([\[(+]|[\"'`][^\"'`\n]{40})/",
+    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*[\w$]+\s*(,|\.|\[|\(|\+|\)\s*[^\s{])/",
+    r"/\b(window|self|globalThis|global|Reflect\s*\.\s*construct\s*\(\s*)\s*\.?\s*Function\b/",
+    r"/[.\[]\s*[\"'`]?constructor[\"'`\])]*\s*(\.\s*|\[\s*[\"'`])constructor/",
+    r"/[}\])'\"`]\s*(\.\s*|\[\s*[\"'`])constructor[\"'`\]]*\s*\(\s*[\"'`\w$]/",
+    r"/\b(require|from|import)\s*\(?\s*[\"'`](node:)?vm[\"'`]/",
+    r"/[.\[]\s*[\"'`]?_compile\b/",
+    r"/data:(text|application)\/(javascript|ecmascript|x-javascript)/ nocase",
+    r"/[\"'`](-e|-p|-pe|--eval|--print)[\"'`=]|\bnode(js)?(\.exe)? (-e|-p|-pe|--eval|--print)\b/",
+    r"/\bset(Timeout|Interval|Immediate)\s*\(\s*([\"'`]|atob|unescape|decodeURI|Buffer)/",
+    r"/\beval\s*:\s*(true|1|!0)\b/",
+)
+"""What has text run as code."""
+
+HIDING = (
+    r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",
+    r"/(\b(0x[0-9a-fA-F]{1,2}|[0-9]{1,3})\s*,\s*){15}/",
+    r"/fromCharCode|fromCodePoint|codePointAt|createDecipher|inflate(Sync|Raw)|gunzip|brotliDecompress/",
+    r"/(%[2-7][0-9a-fA-F]){4}/",
+    r"/reverse[\"'`]?\s*\]?\s*\(\s*\)\s*(\.|\[)\s*[\"'`]?join/",
+    r"/readFile|createReadStream|\.json[\"'`]\s*\)/",
+    r"/(\\\\x[0-9a-fA-F]{2}|\\\\u00[0-9a-fA-F]{2}){2}|\\[\"'`]\s*\+\s*\\[\"'`]/",
+)
+"""What hides that text from the prefilter: a file with both is parsed."""
+
+SHAPE_MARKS = {
+    "invisible-payload": (
+        r"/(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]){2}/",
+        r"/(\xef\xbb\xbf|\xe1\xa0\x8e|\xe3\x85\xa4|\xef\xbe\xa0|\xe1\x85[\x9f\xa0]|\xcd\x8f|\xc2\xad){2}/",
+        r"/([\xee\xef][\x80-\xbf]{2}|[\xf3\xf4][\x80-\xbf]{3}){12}/",
+        r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
+    ),
+    "code-out-of-sight": (
+        r"/[ \t\v\f]{30}/",
+        r"/(\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf]|[ \t]){30}/",
+    ),
+}
+"""The bytes without which a shape is not there; nothing can hide these."""

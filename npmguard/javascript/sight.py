@@ -1,0 +1,91 @@
+"""Code that white space pushes out of an editor's window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from npmguard.javascript.program import Program
+from npmguard.javascript.tree import Place
+
+LEAST = 120  # columns, wider than most windows
+_TAB = 4  # columns
+_SHORT = 240  # bytes of a line before the white space; a line that is longer runs out of the window anyway
+_LEAST_CODE = 6  # bytes that can do anything
+_DEEPER = 60  # columns by which nested code is set in at once
+_TABLE = 2  # lines beside it that are set in to the same column
+_BLANK = rb"(?:[ \t\v\f]|\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])"
+_RUN = re.compile(rb"(?<![ \t\v\f])" + _BLANK + rb"{30,}+(?=[^\s/*])")
+_INDENT = re.compile(_BLANK + rb"*+")
+_TEXT = frozenset(
+    {
+        *("comment", "html_comment", "hash_bang_line", "jsx_text", "ERROR"),
+        *("string", "string_fragment", "template_string", "template_literal_type", "regex", "regex_pattern"),
+    }
+)
+
+
+class OutOfSight:
+    """Searches one program for code behind a run of blanks."""
+
+    def __init__(self, program: Program) -> None:
+        """Prepare to search *program*."""
+        self._program = program
+        self._text = program.text
+
+    def find(self) -> Iterator[Place]:
+        """The hidden code, to the end of its line."""
+        text = self._text
+        for match in self._program.in_time(list(_RUN.finditer(text))):
+            start, end = match.span()
+            if _columns(match.group()) < LEAST:
+                continue
+            line = text.rfind(b"\n", 0, start) + 1
+            stop = text.find(b"\n", end)
+            stop = len(text) if stop < 0 else stop
+            if start - line > _SHORT or len(text[end:stop].strip()) < _LEAST_CODE:
+                continue
+            if self._is_layout(line, start, end, stop) or self._is_text(start, end):
+                continue
+            yield end, stop, None
+
+    def _is_layout(self, line: int, start: int, end: int, stop: int) -> bool:
+        """Whether the lines beside are set in as far: nested code, or a table."""
+        text = self._text
+        column = _columns(text[line:end])
+        if start == line:
+            above = text.rfind(b"\n", 0, max(line - 1, 0)) + 1
+            while above and not text[above:line].strip():
+                line, above = above, text.rfind(b"\n", 0, max(above - 1, 0)) + 1
+            indent = _INDENT.match(text, above)
+            if indent is not None and column - _columns(indent.group()) < _DEEPER:
+                return True
+        beside = 0
+        for place in self._beside(line, stop):
+            found = [_columns(text[place : each.end()]) for each in _RUN.finditer(text, *self._line(place))]
+            beside += column in found
+        return beside >= _TABLE
+
+    def _beside(self, line: int, stop: int) -> Iterator[int]:
+        """The starts of the lines around."""
+        text, above, below = self._text, line, stop
+        for _ in range(_TABLE):
+            if above:
+                above = text.rfind(b"\n", 0, above - 1) + 1
+                yield above
+            if 0 <= below < len(text):
+                yield below + 1
+                below = text.find(b"\n", below + 1)
+
+    def _line(self, start: int) -> tuple[int, int]:
+        end = self._text.find(b"\n", start)
+        return start, len(self._text) if end < 0 else end
+
+    def _is_text(self, start: int, end: int) -> bool:
+        """Whether the blanks stand in a string, a comment or the like."""
+        node = self._program.index.root.descendant_for_byte_range(start, end)
+        return node is not None and node.type in _TEXT
+
+
+def _columns(blanks: bytes) -> int:
+    return len(blanks.decode("utf-8", "replace")) + (_TAB - 1) * blanks.count(b"\t")
