@@ -1,14 +1,14 @@
 """The marks in bytes of code that is not in plain sight, for the prefilter."""
 
 EVALUATION = (
-    r"/[^\w$.\-\"'`]eval\s*(\?\.\s*)?\(\s*([\w$.]+\s*[^\s:\w$.]|[\[(\"'`!+~])/",
+    r"/(^|[^\w$.\-\"'`])eval\s*(\?\.\s*)?\(\s*([\w$.]+\s*[^\s:\w$.]|[\[(\"'`!+~])/",
     r"/,\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*\)\s*\(\s*[\w$\[(!+`]/",
     r"/([=(?]|[\w$][\"'`]?\s*:)\s*((window|self|globalThis|global|top)\s*\.\s*)?eval\s*[),;}]/",
     r"/[\w$)\]]\s*\[\s*[\"'`](eval[\"'`]\s*\]\s*[(;,)\]}.]|Function[\"'`]\s*\]\s*\()/",
     r"/\b(window|self|globalThis|global|top|this)\s*\.\s*eval\s*\(\s*[\w$\[(!+`]/",
     r"/\.\s*eval\s*\(\s*(atob|Buffer|unescape|decodeURI|String|[\"'`])|\beval\s*\.\s*(call|apply|bind)\b/",
-    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*([\[(+]|[\"'`][^\"'`\n]{40})/",
-    r"/[^\w$.]Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*[\w$]+\s*(,|\.|\[|\(|\+|\)\s*[^\s{])/",
+    r"/(^|[^\w$.])Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*([\[(+]|[\"'`][^\"'`\n]{40})/",
+    r"/(^|[^\w$.])Function[\])]*\s*(\.\s*(call|apply|bind|constructor)\s*)?\(\s*[\w$]+\s*(,|\.|\[|\(|\+|\)\s*[^\s{])/",
     r"/\b(window|self|globalThis|global|Reflect\s*\.\s*construct\s*\(\s*)\s*\.?\s*Function\b/",
     r"/[.\[]\s*[\"'`]?constructor[\"'`\])]*\s*(\.\s*|\[\s*[\"'`])constructor/",
     r"/[}\])'\"`]\s*(\.\s*|\[\s*[\"'`])constructor[\"'`\]]*\s*\(\s*[\"'`\w$]/",
