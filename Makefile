@@ -39,6 +39,8 @@ accuracy: $(VENV)-test/.ready
 
 docs: $(VENV)-test/.ready
 	$(VENV)-test/bin/npmguard rules docs --output docs/rules.md
+	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(settings_schema().decode(), end='')" > docs/settings.schema.json
+	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(accepted_schema().decode(), end='')" > docs/accepted.schema.json
 
 clean:
 	rm -rf $(VENV) $(VENV)-test build dist .mypy_cache .ruff_cache .pytest_cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from npmguard import __version__
+from npmguard.commands.accept import accept
 from npmguard.commands.diff import diff
 from npmguard.commands.doctor import doctor
 from npmguard.commands.feed import feed_app
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (scan, inspect, diff, doctor, indicators):
+for command in (scan, inspect, diff, accept, doctor, indicators):
     app.command()(command)
 app.add_typer(rules_app, name="rules")
 app.add_typer(feed_app, name="feed")

@@ -5,7 +5,9 @@ Every cap that bounds hostile input stands here, in one place.
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +15,13 @@ from typing import Annotated, Literal
 import msgspec
 from platformdirs import user_cache_path
 
+from npmguard.config_place import json_line, steps_of, toml_line
 from npmguard.errors import ConfigError
 
 FILE_NAME = "npmguard.toml"
+MANIFEST = "package.json"
+SECTION = "npmguard"
+_PATTERN = re.compile(r"@[^/*?\[\]\s]+/(?:\*|[^/*?\[\]\s]+)|[^@/*?\[\]\s][^/*?\[\]\s]*")
 FailOn = Literal["malicious", "suspicious", "never"]
 
 
@@ -96,10 +102,23 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
 
 
 class Cooldown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """How old a release has to be; ``--min-age``. Exceptions are package names with ``*`` and ``?``."""
+    """How old a release has to be; ``--min-age``. Exceptions are names, or ``@scope/*``."""
 
     min_age: Annotated[str, msgspec.Meta(pattern=r"^\s*(?:0|[0-9]{1,4}\s*[mhdwMHDW])\s*$")] = "0"
     except_: tuple[str, ...] = msgspec.field(default=(), name="except")
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """What the project asks of every release; what breaks it fails the scan whatever the verdict.
+
+    Packages are named exactly, or as all of a scope (``@scope/*``).
+    """
+
+    registries: tuple[str, ...] = ()  # base URLs; none: any that npm is configured for
+    scopes: dict[str, str] = {}  # scope -> base URL of the one registry that its packages may come from
+    require_provenance: tuple[str, ...] = ()  # packages whose releases have to prove where they were built
+    install_scripts: Literal["any"] | tuple[str, ...] = "any"  # packages that may run something at installation
+    accepted: str = "npmguard-accepted.toml"  # the file of accepted findings, beside the lockfile
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -114,28 +133,102 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     cache: Cache = Cache()
     feed: Feed = Feed()
     cooldown: Cooldown = Cooldown()
+    policy: Policy = Policy()
 
 
 def load_config(directory: Path, explicit: Path | None = None) -> Config:
-    """Read ``npmguard.toml`` of *directory*, or the *explicit* file; defaults where there is none.
+    """Read the settings of the project in *directory*, or the *explicit* file; defaults where there are none.
+
+    A project has them in ``npmguard.toml`` or under ``"npmguard"`` in its package.json, not in both.
 
     Raises:
-        ConfigError: the explicit file is missing, the TOML is broken, a key is unknown or a value unusable;
-            the message names the file and the place.
+        ConfigError: the explicit file is missing, the file is broken, a key is unknown or a value unusable;
+            the message names file and line.
     """
     path = explicit if explicit is not None else directory / FILE_NAME
+    text = _read(path, required=explicit is not None)
+    section = _section_of(directory / MANIFEST) if explicit is None else None
+    if text is None:
+        return Config() if section is None else _convert(directory / MANIFEST, *section, json_line)
+    if section is not None:
+        raise ConfigError(
+            f'{path}: the settings are also under "{SECTION}" in {MANIFEST}; keep them in one of the two'
+        )
     try:
-        raw = path.read_bytes()
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return _convert(path, text, table, toml_line)
+
+
+def _read(path: Path, *, required: bool) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        if explicit is not None:
+        if required:
             raise ConfigError(f"{path}: no such file; give --config an existing npmguard.toml") from None
-        return Config()
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _section_of(manifest: Path) -> tuple[str, object] | None:
+    """The text of a package.json with what it has under ``"npmguard"``; None where it has nothing.
+
+    A package.json that cannot be read holds no settings: whoever needs it for more says what is wrong with it.
+    """
     try:
-        table = tomllib.loads(raw.decode("utf-8"))
-        return msgspec.convert(table, Config)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        text = manifest.read_bytes().decode("utf-8-sig")
+        document: object = msgspec.json.decode(text)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
+    if not isinstance(document, dict) or SECTION not in document:
+        return None
+    return text, {SECTION: document[SECTION]}
+
+
+def _convert(path: Path, text: str, table: object, line_of: Callable[[str, list[str]], int | None]) -> Config:
+    inside = [SECTION] if line_of is json_line else []
+    try:
+        if inside:
+            config = msgspec.convert(table, dict[str, Config])[SECTION]
+        else:
+            config = msgspec.convert(table, Config)
+        _check_patterns(config)
+    except _BadPattern as error:
+        line = line_of(text, [*inside, *error.steps])
+        raise ConfigError(f"{path}:{line or 1}: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}; see docs/configuration.md for the keys there are") from error
+        message = str(error)
+        steps = steps_of(message)
+        if inside:
+            steps = [*inside, *steps[1:]] if steps[:1] == ["..."] else [*inside, *steps]
+        line = line_of(text, steps)
+        place = f"{path}:{line}" if line is not None else str(path)
+        raise ConfigError(f"{place}: {message}; see docs/configuration.md for the keys there are") from error
+    return config
+
+
+class _BadPattern(Exception):  # noqa: N818 - becomes a ConfigError with its place
+    """A pattern of package names that says more than anyone means."""
+
+    def __init__(self, pattern: str, steps: list[str]) -> None:
+        super().__init__(
+            f"{'.'.join(steps)}: {pattern!r} is neither a package's name nor a scope: write a name, @scope/name"
+            " or @scope/* (a wildcard without a scope would take in packages of anybody)"
+        )
+        self.steps = steps
+
+
+def _check_patterns(config: Config) -> None:
+    asked = config.policy.install_scripts
+    for steps, patterns in (
+        (["cooldown", "except"], config.cooldown.except_),
+        (["policy", "require-provenance"], config.policy.require_provenance),
+        (["policy", "install-scripts"], () if isinstance(asked, str) else asked),
+    ):
+        for pattern in patterns:
+            if not _PATTERN.fullmatch(pattern):
+                raise _BadPattern(pattern, steps)

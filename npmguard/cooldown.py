@@ -139,6 +139,7 @@ def _finding(told: str, wanted: timedelta, against: tuple[str, ...]) -> Finding:
         message=f"The release is too young: {told}, and the settings ask for {_span(wanted)}.",
         evidence=tuple(Evidence(RULE, f"it does not pass early: {it}") for it in against),
         remediation=REMEDIATION,
+        policy=True,
     )
 
 

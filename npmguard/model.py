@@ -559,10 +559,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Why people of the project live with a finding: who says so, and until which day (ISO 8601)."""
+
+    reason: str
+    author: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule or an audit says about one package version; ``message`` is one plain sentence.
 
     ``circumstances`` are what makes it weigh more or less, at most one of each context, in their order.
+    ``policy`` says that it breaks a rule of the project's own, which its user asked to be held to whatever
+    the verdict. ``accepted`` is there where the project accepted it: it counts for no verdict then.
     """
 
     rule: str
@@ -575,6 +586,8 @@ class Finding:
     added: bool | None = None
     remediation: str | None = None
     circumstances: tuple[Circumstance, ...] = ()
+    policy: bool = False
+    accepted: Acceptance | None = None
 
     @property
     def contexts(self) -> frozenset[Context]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from npmguard.config import FailOn
-    from npmguard.model import ScanReport, SkippedPackage
+    from npmguard.model import PackageReport, ScanReport, SkippedPackage
 
 OK = 0
 FLAGGED = 1
@@ -29,8 +29,16 @@ _FLAGGED_BY: dict[FailOn, frozenset[Verdict]] = {
 
 
 def flagged(report: ScanReport, fail_on: FailOn) -> bool:
-    """Whether a package's verdict is at or over *fail_on*."""
-    return any(package.verdict in _FLAGGED_BY[fail_on] for package in report.packages)
+    """Whether a package's verdict is at or over *fail_on*, or one breaks the project's own policy."""
+    return any(
+        package.verdict in _FLAGGED_BY[fail_on] or (fail_on != "never" and breaks_policy(package))
+        for package in report.packages
+    )
+
+
+def breaks_policy(package: PackageReport) -> bool:
+    """Whether a finding that nobody accepted is one of the project's own policy."""
+    return any(finding.policy and finding.accepted is None for finding in package.findings)
 
 
 def unjudged(report: ScanReport, accepted: Collection[str] = ()) -> tuple[SkippedPackage, ...]:

@@ -47,13 +47,14 @@ def write_report(
 def _rule_texts(settings: Config) -> dict[str, RuleText]:
     from npmguard.audit.every_rule import EVERY_RULE
     from npmguard.detect.rule import load_ruleset
+    from npmguard.policy import POLICY_RULES
     from npmguard.report.sarif import RuleText
 
     texts = {
         rule.id: RuleText(rule.title, rule.description, rule.remediation, rule.severity, rule.references)
         for rule in load_ruleset(settings.rules).rules
     }
-    for audit in EVERY_RULE:
+    for audit in (*EVERY_RULE, *POLICY_RULES):
         texts[audit.id] = RuleText(audit.title, audit.description, audit.remediation, audit.severity, ())
     return texts
 

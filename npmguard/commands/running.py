@@ -16,7 +16,7 @@ from npmguard.config import Config, FailOn, load_config
 if TYPE_CHECKING:
     from npmguard.detect.rule import Ruleset
     from npmguard.model import Indicator
-    from npmguard.scan import Progress, Scanner
+    from npmguard.scanner import Progress, Scanner
 
 
 def settings_of(
@@ -77,7 +77,7 @@ def open_scanner(
 ) -> Scanner:
     """A scanner for the *project*, whose npm configuration is read as npm reads it; for a ``with`` block."""
     from npmguard.registry.npmrc import load_npm_config
-    from npmguard.scan import Scanner
+    from npmguard.scanner import Scanner
 
     return Scanner(
         settings,
@@ -94,6 +94,16 @@ def ruleset_of(config: Path | None, folder: Path | None = None) -> Ruleset:
 
     folders = load_config(Path(), config).rules
     return load_ruleset((*folders, str(folder)) if folder is not None else folders)
+
+
+def rule_ids(settings: Config) -> frozenset[str]:
+    """The ids of every rule that a finding can be of: those of code, and those of audits."""
+    from npmguard.audit.every_rule import EVERY_RULE
+    from npmguard.detect.rule import load_ruleset
+    from npmguard.policy import POLICY_RULES
+
+    code = (rule.id for rule in load_ruleset(settings.rules).rules)
+    return frozenset((*code, *(rule.id for rule in (*EVERY_RULE, *POLICY_RULES))))
 
 
 def progress_bar() -> AbstractContextManager[Progress | None]:

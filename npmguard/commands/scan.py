@@ -49,6 +49,7 @@ def scan(
     verbose: VerboseOption = False,
 ) -> int:
     """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif."""
+    from npmguard.api import scan_lock
     from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
 
     started = time.monotonic()
@@ -63,7 +64,7 @@ def scan(
         open_scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner,
         progress_bar() as progress,
     ):
-        report = scanner.scan(lock, progress)
+        report = scan_lock(lock, settings, scanner, progress=progress)
     report = replace(report, seconds=time.monotonic() - started)
     if fix_overrides:
         emit(_overrides(report, lock).encode(), output)

@@ -9,7 +9,7 @@ from npmguard.model import Context
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from npmguard.model import Finding, PackageReport, VerdictReason
+    from npmguard.model import Acceptance, Finding, PackageReport, VerdictReason
 
 _WORDS = {
     Context.NEW: "new in this version",
@@ -31,12 +31,19 @@ def newness(finding: Finding, package: PackageReport) -> str | None:
 
 def circumstances(finding: Finding, package: PackageReport) -> Iterator[str]:
     """Why the finding counts here, a phrase for each circumstance that :func:`newness` does not tell."""
+    if finding.accepted is not None:
+        yield acceptance(finding.accepted)
     told = newness(finding, package) is not None
     for each in finding.circumstances:
         if each.context is Context.NEW and told:
             continue
         words = _WORDS[each.context]
         yield f"{words}: {each.detail}" if each.detail else words
+
+
+def acceptance(accepted: Acceptance) -> str:
+    """Who lives with a finding, until when, and why."""
+    return f"accepted until {accepted.expires} by {accepted.author}: {accepted.reason}"
 
 
 def conclusion(reason: VerdictReason) -> str:

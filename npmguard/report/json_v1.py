@@ -105,6 +105,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "added": finding.added,
         "remediation": finding.remediation,
+        "policy": finding.policy,
+        "accepted": (
+            {
+                "reason": finding.accepted.reason,
+                "author": finding.accepted.author,
+                "expires": finding.accepted.expires,
+            }
+            if finding.accepted is not None
+            else None
+        ),
         "circumstances": [{"context": it.context.value, "detail": it.detail} for it in finding.circumstances],
     }
 

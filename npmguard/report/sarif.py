@@ -35,7 +35,8 @@ _VERDICTS = (
     Verdict.MALICIOUS,
     Verdict.SUSPICIOUS,
     Verdict.UNVERIFIED,
-)  # worst first; clean ones have no result
+    Verdict.CLEAN,
+)  # worst first; of clean ones, only what was accepted has a result
 _SEVERITIES = tuple(Severity)
 _LEVELS = {
     Severity.CRITICAL: "error",
@@ -146,7 +147,8 @@ def _results(report: ScanReport, index: Mapping[str, int]) -> Iterator[dict[str,
         for severity in _SEVERITIES:
             for package in packages:
                 for finding in package.findings:
-                    if finding.severity is severity:
+                    shown = verdict is not Verdict.CLEAN or finding.accepted is not None
+                    if finding.severity is severity and shown:
                         yield _result(report, package, finding, index, seen)
         if verdict is Verdict.UNVERIFIED:
             for package in packages:
@@ -161,6 +163,15 @@ def _result(
         level = "warning"
     evidence = [[it.signal, it.file, it.excerpt, it.decoded] for it in finding.evidence]
     identity = [finding.rule, package.name, package.version, finding.file, evidence]
+    suppressed = (
+        {
+            "suppressions": [
+                {"kind": "external", "justification": escape.message(chain.acceptance(finding.accepted), 300)}
+            ]
+        }
+        if finding.accepted is not None
+        else {}
+    )
     return {
         "ruleId": _name(finding.rule),
         "ruleIndex": index[finding.rule],
@@ -168,6 +179,7 @@ def _result(
         "message": {"text": "\n".join(_message(package, finding))},
         "locations": [_location(report, package, finding)],
         "partialFingerprints": _fingerprints(identity, seen),
+        **suppressed,
         "properties": {
             **_properties(package),
             "severity": finding.severity.value,

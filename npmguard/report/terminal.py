@@ -124,12 +124,31 @@ class _Page:
                 )
                 for package in flagged:
                     self._package(package)
+        self._accepted()
         self._unverified([package for package in report.packages if package.verdict is Verdict.UNVERIFIED])
         self._skipped(report.skipped)
         self._notes()
         self._summary()
 
     # --- packages ---
+
+    def _accepted(self) -> None:
+        """Findings that the project lives with, in packages that no other finding flags."""
+        packages = [
+            package
+            for package in self._report.packages
+            if package.verdict not in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}
+            and any(finding.accepted is not None for finding in package.findings)
+        ]
+        if not packages:
+            return
+        self._heading("ACCEPTED", _count(len(packages), "package"), "the project lives with it", "cyan")
+        for package in packages:
+            self._blank()
+            self._package_line(package)
+            for finding in package.findings:
+                if finding.accepted is not None:
+                    self._finding(finding, package)
 
     def _package(self, package: PackageReport) -> None:
         self._blank()

@@ -11,14 +11,16 @@ PACKAGE = Path(__file__).parents[2] / "npmguard"
 
 SIBLINGS = ("lockfile", "registry", "package", "integrity", "javascript", "intel")
 FOUNDATION = ("__init__", "errors", "model", "config", "shipped")
+LIBRARY = ("api", "config", "errors", "model")  # what the package's own front names
 
 #: room -> the rooms that it may import from (itself always)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "__init__": (),
+    "__init__": LIBRARY,
     "errors": (),
     "model": ("errors",),
     "shipped": (),
-    "config": ("__init__", "errors", "model"),
+    "config_place": (),
+    "config": ("__init__", "errors", "model", "config_place"),
     **dict.fromkeys(SIBLINGS, FOUNDATION),
     "protocol": FOUNDATION,
     "detect": (*FOUNDATION, *SIBLINGS),
@@ -40,7 +42,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *(*FOUNDATION, *SIBLINGS, "detect", "audit"),
         *("pool", "results", "evidence", "cooldown"),
     ),
-    "scan": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "memory", "remedy", "target", "way_out"),
+    "scanner": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "memory", "remedy", "target", "way_out"),
+    "policy": (*FOUNDATION, "detect", "audit"),
+    "accepted": (*FOUNDATION, "config_place", "detect"),
+    "schemas": (*FOUNDATION, "accepted"),
+    "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
 }
 

@@ -1,0 +1,87 @@
+"""The library's functions: what each command line call comes down to."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npmguard.config import Config, load_config
+
+if TYPE_CHECKING:
+    from npmguard.model import Indicator, Lockfile, ScanReport
+    from npmguard.scanner import Progress, Scanner
+
+
+def scan(
+    path: str | os.PathLike[str] = ".",
+    config: Config | None = None,
+    *,
+    offline: bool = False,
+    prefilter: bool = True,
+    indicators: tuple[Indicator, ...] = (),
+    progress: Progress | None = None,
+    today: date | None = None,
+) -> ScanReport:
+    """Judge every package of a project's lockfile.
+
+    *path* is a lockfile, or the folder that holds one. *config* is that folder's own npmguard.toml where None.
+    *offline* asks nobody, *prefilter* False parses every source file, *indicators* are further things to look
+    for, *today* is the day by which acceptances run out (UTC).
+
+    Raises:
+        UsageError: no such lockfile, one that cannot be read, a setting or an acceptance that cannot be used.
+    """
+    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile  # noqa: PLC0415 - as of use
+
+    found = find_lockfile(Path(path))
+    settings = config if config is not None else load_config(found.parent)
+    lock = read_lockfile(found, settings.limits)
+    with _scanner(settings, found.parent, offline, prefilter, indicators) as scanner:
+        return scan_lock(lock, settings, scanner, progress=progress, today=today)
+
+
+def scan_lock(
+    lock: Lockfile,
+    config: Config,
+    scanner: Scanner,
+    *,
+    progress: Progress | None = None,
+    today: date | None = None,
+) -> ScanReport:
+    """Judge a lock that was read with an open scanner, by the project's policy and its accepted findings.
+
+    Raises:
+        UsageError: an acceptance that cannot be used.
+    """
+    from npmguard.accepted import apply_acceptances, check_acceptances, read_acceptances  # noqa: PLC0415
+    from npmguard.policy import apply_policy  # noqa: PLC0415
+
+    accepted = read_acceptances(Path(lock.path).parent / config.policy.accepted)
+    check_acceptances(accepted, lock, today or datetime.now(UTC).date())
+    report = apply_policy(scanner.scan(lock, progress), lock, config.policy)
+    return apply_acceptances(report, accepted)
+
+
+def inspect(
+    target: str, config: Config | None = None, *, offline: bool = False, prefilter: bool = True
+) -> ScanReport:
+    """Judge one tarball, one folder, or one package of the registry (``name@version``, a range or a tag).
+
+    Raises:
+        UsageError: the target is none of these, or cannot be read.
+    """
+    settings = config if config is not None else load_config(Path())
+    with _scanner(settings, Path(), offline, prefilter, ()) as scanner:
+        return scanner.inspect(target)
+
+
+def _scanner(
+    config: Config, project: Path, offline: bool, prefilter: bool, indicators: tuple[Indicator, ...]
+) -> Scanner:
+    from npmguard.registry.npmrc import load_npm_config  # noqa: PLC0415
+    from npmguard.scanner import Scanner  # noqa: PLC0415
+
+    npm = load_npm_config(project, os.environ)
+    return Scanner(config, npm, offline=offline, prefilter=prefilter, indicators=indicators)
