@@ -52,7 +52,8 @@ class Outcome(StrEnum):
 class Change:
     """What is known of how a release differs from the one that it replaces; None is what is not known.
 
-    ``fixes`` are the ids of advisories that hold for ``baseline`` and not for the release. ``diff`` compares
+    ``fixes`` are the ids of advisories that hold for ``baseline`` and not for the release, ``unasked`` says why
+    sources of advisories could not be asked. ``diff`` compares
     the two tarballs, ``gained`` are behaviours (signal ids) and ``hosts`` the hosts that only the release has.
     ``trust_lost`` are the rules of the findings by which it is less trusted than its forerunners.
     """
@@ -63,6 +64,7 @@ class Change:
     gained: tuple[str, ...] | None = None
     hosts: tuple[str, ...] | None = None
     trust_lost: tuple[str, ...] | None = None
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,10 @@ def _finding(told: str, wanted: timedelta, against: tuple[str, ...]) -> Finding:
 def _against(change: Change) -> Iterable[str]:
     """Why a release may not pass early, half a sentence each; nothing where it may."""
     if not change.fixes:
-        yield "no known advisory says that it fixes anything"
+        if change.unasked:
+            yield f"whether it fixes anything could not be asked: {'; '.join(change.unasked)}"
+        else:
+            yield "no known advisory says that it fixes anything"
         return
     if change.baseline is None or change.diff is None or change.gained is None or change.hosts is None:
         yield "it could not be compared with the version before"

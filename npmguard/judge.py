@@ -15,7 +15,7 @@ from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
 from npmguard.audit.signature import audit_signature
-from npmguard.cooldown import Change, Outcome, judge_age
+from npmguard.cooldown import AgeJudgement, Change, Outcome, judge_age
 from npmguard.detect.circumstances import in_history, with_lost_trust
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.detect.verdict import decide
@@ -23,7 +23,8 @@ from npmguard.errors import NotInRegistry, RegistryError
 from npmguard.evidence import ReleaseEvidence
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
 from npmguard.intel.feed import FeedIndex
-from npmguard.intel.gather import gather
+from npmguard.intel.fixes import Fixes, FixFinder
+from npmguard.intel.gather import PUBLIC_REGISTRY, gather
 from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
     Baseline,
@@ -63,6 +64,7 @@ AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     manifest_audit.audit,
     lock_entry.audit,
 )
+_IN_FULL = "+"  # marks results for which every file was read
 _FLAGGED = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})
 _TRUST_LOST = frozenset(
     {
@@ -92,6 +94,7 @@ class Judgement:
     bundled: tuple[str, ...] = ()
     reasons: tuple[VerdictReason, ...] = ()
     specimen: Specimen | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Judge:
@@ -127,6 +130,9 @@ class Judge:
         self._asked: Future[KnownMalware] | None = None
         self._pool_lock = threading.Lock()
         self._started_pool: AnalysisPool | None = None
+        self._started_thorough_pool: AnalysisPool | None = None
+        self._fix_finder: FixFinder | None = None
+        self._web: HttpWeb | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -139,9 +145,12 @@ class Judge:
     def close(self) -> None:
         """End the workers, write the caches, close the connections."""
         with self._pool_lock:
-            if self._started_pool is not None:
-                self._started_pool.close()
+            for pool in (self._started_pool, self._started_thorough_pool):
+                if pool is not None:
+                    pool.close()
         self._asker.shutdown(wait=False, cancel_futures=True)
+        if self._web is not None:
+            self._web.close()
         self._results.close()
         self._evidence.close()
         self.client.close()
@@ -199,7 +208,9 @@ class Judge:
             findings.append(named)
         findings += trust.audit(context, self._packument_or_none)
         findings = with_lost_trust(findings, _lost(findings))
-        findings += self._too_young(context, findings, problems)
+        young = self._too_young(context, old, tarball, findings, problems)
+        if young.finding is not None:
+            findings.append(young.finding)
         integrity = self._signed(context, findings)
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
@@ -212,6 +223,7 @@ class Judge:
         verdict = decision.verdict
         return Judgement(
             verdict=verdict,
+            notes=(young.reason,) if young.outcome is Outcome.FIX else (),
             reasons=decision.reasons,
             findings=_worst_first(findings),
             integrity=integrity,
@@ -289,22 +301,68 @@ class Judge:
         return self.analyse(tarball, None, problems), tarball
 
     def _too_young(
-        self, context: AuditContext, findings: Sequence[Finding], problems: list[str]
-    ) -> tuple[Finding, ...]:
-        """A release that is younger than the settings ask for is held."""
-        packument, analysis = context.packument, context.analysis
+        self,
+        context: AuditContext,
+        old: Release | None,
+        tarball: bytes | None,
+        findings: Sequence[Finding],
+        problems: list[str],
+    ) -> AgeJudgement:
+        """A release that is younger than the settings ask for is held, unless it corrects and adds nothing.
+
+        Advisories are asked, and the tarballs compared, only where the age alone would hold it.
+        """
+        packument = context.packument
         if packument is None:
-            return ()
-        change = Change(
-            baseline=context.baseline.version if context.baseline is not None else None,
-            diff=analysis.diff if analysis is not None else None,
-            trust_lost=_lost(findings),
-        )
-        published = packument.times.get(context.locked.version)
-        age = judge_age(context.locked.name, published, self._now, self._config.cooldown, change)
+            return AgeJudgement(Outcome.OFF, "the registry does not tell of it")
+        name, published = context.locked.name, packument.times.get(context.locked.version)
+        age = judge_age(name, published, self._now, self._config.cooldown, Change())
         if age.outcome is Outcome.UNKNOWN:
             problems.append(age.reason)
-        return (age.finding,) if age.finding is not None else ()
+        if age.outcome is not Outcome.HELD or context.baseline is None:
+            return age
+        fixes = self._fixes(context.locked, context.baseline.version)
+        compared = None
+        if fixes.ids and old is not None:
+            compared = self._in_full(context, old, tarball)
+        change = Change(
+            baseline=context.baseline.version,
+            fixes=fixes.ids,
+            unasked=fixes.problems,
+            diff=compared.diff if compared is not None else None,
+            gained=_gained(compared),
+            hosts=compared.hosts_added if compared is not None else None,
+            trust_lost=_lost(findings),
+        )
+        return judge_age(name, published, self._now, self._config.cooldown, change)
+
+    def _fixes(self, package: LockedPackage, earlier: str) -> Fixes:
+        """The vulnerabilities of *earlier* that the package no longer has."""
+        settings = self._config
+        if self._offline or not settings.feed.online:
+            return Fixes(problems=("offline" if self._offline else "feed.online is false",))
+        registry = self._npm.registry_for(package.name)
+        public = registry in {self._npm.registry_for(""), PUBLIC_REGISTRY}
+        with self._pool_lock:
+            if self._fix_finder is None:
+                self._web = HttpWeb(self._npm, settings.network, (settings.feed.api,))
+                self._fix_finder = FixFinder(self._web, settings.feed.patience)
+        api = settings.feed.api if public else ""
+        return self._fix_finder.find(package.name, earlier, package.version, registry=registry, api=api)
+
+    def _in_full(self, context: AuditContext, old: Release, tarball: bytes | None) -> TarballAnalysis | None:
+        """The release against the one before, with every file of both read; None where that is not possible."""
+        analysis, package = context.analysis, context.locked
+        if analysis is None:
+            return None
+        problems: list[str] = []
+        compared = self._against_baseline(
+            analysis, tarball, package, context.release, old, problems, in_full=True
+        )
+        if problems or compared.unverified or compared.diff is None:
+            return None
+        new = {*compared.diff.added, *(change.path for change in compared.diff.changed)}
+        return None if any(path in new for path, _ in compared.partial) else compared
 
     def _packument_or_none(self, name: str) -> Packument | None:
         """What the registry says of a dependency; None where it does not answer, which is no evidence."""
@@ -339,10 +397,13 @@ class Judge:
         release: Release | None,
         old: Release,
         problems: list[str],
+        *,
+        in_full: bool = False,
     ) -> TarballAnalysis:
         """The same analysis, now knowing what is new; without the baseline's bytes, the one that was given."""
         key, old_key = _key(analysis), _sha512(old.dist.integrity)
-        if old_key is not None and (stored := self._results.get(key, old_key)) is not None:
+        mark = _IN_FULL if in_full else ""
+        if old_key is not None and (stored := self._results.get(key, old_key + mark)) is not None:
             return stored
         earlier = as_locked(package.name, old)
         try:
@@ -356,23 +417,38 @@ class Judge:
         if outcome is IntegrityOutcome.MISMATCH:
             problems.append(f"the baseline {old.manifest.version} is not what the registry says that it is")
             return analysis
-        compared = self.analyse(tarball, old_tarball, problems)
+        compared = self.analyse(tarball, old_tarball, problems, in_full=in_full)
         if compared is None or _key(compared) != _key(analysis):
             problems.append("its bytes changed between two downloads")
             return analysis
         return compared
 
-    def analyse(self, tarball: bytes, baseline: bytes | None, problems: list[str]) -> TarballAnalysis | None:
+    def analyse(
+        self, tarball: bytes, baseline: bytes | None, problems: list[str], *, in_full: bool = False
+    ) -> TarballAnalysis | None:
         """Have a worker read a tarball (against its baseline's), and remember the answer.
 
-        Where there is none, the reason is added to *problems*.
+        Where there is none, the reason is added to *problems*. *in_full* reads every source file, so that the
+        signals of both versions are all there are.
         """
-        answer = self._pool.analyse(tarball, baseline)
+        answer = (self._thorough_pool if in_full else self._pool).analyse(tarball, baseline)
         if isinstance(answer, str):
             problems.append(answer)
             return None
-        self._results.put(_key(answer), answer, sha512(baseline).hexdigest() if baseline is not None else "")
+        mark = _IN_FULL if in_full else ""
+        against = sha512(baseline).hexdigest() + mark if baseline is not None else ""
+        self._results.put(_key(answer), answer, against)
         return answer
+
+    @property
+    def _thorough_pool(self) -> AnalysisPool:
+        with self._pool_lock:
+            if self._started_thorough_pool is None:
+                from npmguard.pool import AnalysisPool  # noqa: PLC0415 - see _pool
+
+                config = self._config
+                self._started_thorough_pool = AnalysisPool(1, config.rules, config.limits, prefilter=False)
+            return self._started_thorough_pool
 
     @property
     def _pool(self) -> AnalysisPool:
@@ -433,6 +509,12 @@ def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _proven(integrity: IntegrityReport) -> bool:
     held = {IntegrityOutcome.VALID, IntegrityOutcome.WEAK, IntegrityOutcome.MISMATCH}
     return integrity.lock in held or integrity.registry in held
+
+
+def _gained(compared: TarballAnalysis | None) -> tuple[str, ...] | None:
+    if compared is None or compared.baseline_signals is None:
+        return None
+    return tuple(sorted(set(compared.signals) - set(compared.baseline_signals)))
 
 
 def _stated(integrity: Integrity | None) -> tuple[Hash, ...]:

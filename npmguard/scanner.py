@@ -126,7 +126,7 @@ class Scanner:
             path=lock.path,
             packages=tuple(reports),
             skipped=lock.skipped,
-            notes=self._judge.notes,
+            notes=(*self._judge.notes, *_early(reports)),
             incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._judge.known().incomplete),
         )
 
@@ -238,6 +238,7 @@ class Scanner:
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
             specimen=judgement.specimen,
+            notes=judgement.notes,
         )
         if judgement.packument is not None and judgement.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}:
             package = LockedPackage(name=name, version=version, location="", line=0)
@@ -248,7 +249,7 @@ class Scanner:
             kind,
             target,
             (report,),
-            notes=self._judge.notes,
+            notes=(*self._judge.notes, *_early([report])),
             incomplete=self._judge.known().incomplete,
         )
 
@@ -266,6 +267,7 @@ class Scanner:
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
             specimen=judgement.specimen,
+            notes=judgement.notes,
         )
         if judgement.verdict is Verdict.CLEAN:
             return report
@@ -348,6 +350,14 @@ def _targets(packages: Sequence[LockedPackage]) -> list[list[LockedPackage]]:
         key = (package.name, package.version, package.resolved, str(package.integrity))
         groups.setdefault(key, []).append(package)
     return list(groups.values())
+
+
+def _early(reports: Sequence[PackageReport]) -> Iterator[str]:
+    """What is told of clean packages, for the notes of the whole report: why young ones passed."""
+    for report in reports:
+        if report.verdict is Verdict.CLEAN:
+            for note in report.notes:
+                yield f"{report.name}@{report.version}: {note}"
 
 
 def _way_out(report: PackageReport, direct: Sequence[str]) -> Iterator[str]:

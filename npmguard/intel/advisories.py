@@ -30,14 +30,22 @@ _COMPARATOR = re.compile(r"(>=|<=|>|<|=|)\s*([0-9A-Za-z.+*-]+)", re.ASCII)
 _KINDS = {">=": "introduced", ">": "after", "<=": "last_affected", "<": "fixed"}
 
 
-class _Advisory(msgspec.Struct):
+class Advisory(msgspec.Struct):
+    """One advisory, as the registry hands it out."""
+
     title: str = ""
     url: str = ""
     vulnerable_versions: str = ""
     cwe: list[str] | str | None = None
 
+    @property
+    def is_malware(self) -> bool:
+        """Whether it is about malicious code, by its weakness or its title."""
+        weaknesses = [self.cwe] if isinstance(self.cwe, str) else self.cwe or []
+        return _MALWARE in weaknesses or self.title.lower().startswith(_TITLES)
 
-_decoder = msgspec.json.Decoder(dict[str, list[_Advisory]])
+
+_decoder = msgspec.json.Decoder(dict[str, list[Advisory]])
 
 
 def ask_registries(
@@ -62,33 +70,33 @@ def ask_registries(
             left = end - time.monotonic()
             if left <= 0:
                 raise RegistryUnreachable(f"{registry} takes too long to name its advisories")
-            body = msgspec.json.encode({name: packages[name] for name in names})
-            answer = web.post(f"{registry}{PATH}", body, limit=_CALL_BYTES, seconds=left)
-            found.update(_read(answer, frozenset(names), registry))
+            advisories = advisories_of({name: packages[name] for name in names}, registry, web, left)
+            for name, listed in sorted(advisories.items()):
+                statements = [_statement(it) for it in listed if it.is_malware]
+                if statements:
+                    found[name] = tuple(statements)
     return found
 
 
-def _read(answer: bytes, names: frozenset[str], registry: str) -> dict[str, tuple[Statement, ...]]:
+def advisories_of(
+    versions: Mapping[str, list[str]], registry: str, web: Web, seconds: float
+) -> Mapping[str, list[Advisory]]:
+    """Every advisory that *registry* (a base URL) has on these packages: name to versions, in one call.
+
+    Raises:
+        RegistryError: as :func:`ask_registries`.
+    """
+    answer = web.post(f"{registry}{PATH}", msgspec.json.encode(versions), limit=_CALL_BYTES, seconds=seconds)
     try:
         advisories = _decoder.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RegistryProtocolError(
             f"{registry}{PATH} answers in no format of advisories: {one_line(str(error), 120)}"
         ) from None
-    found: dict[str, tuple[Statement, ...]] = {}
-    for name in sorted(names & advisories.keys()):
-        statements = [_statement(it) for it in advisories[name] if _is_malware(it)]
-        if statements:
-            found[name] = tuple(statements)
-    return found
+    return {name: advisories[name] for name in sorted(versions.keys() & advisories.keys())}
 
 
-def _is_malware(advisory: _Advisory) -> bool:
-    weaknesses = [advisory.cwe] if isinstance(advisory.cwe, str) else advisory.cwe or []
-    return _MALWARE in weaknesses or advisory.title.lower().startswith(_TITLES)
-
-
-def _statement(advisory: _Advisory) -> Statement:
+def _statement(advisory: Advisory) -> Statement:
     known = _ADVISORY.fullmatch(advisory.url)
     try:
         bounds = parse_range(advisory.vulnerable_versions)

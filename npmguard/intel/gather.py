@@ -17,7 +17,7 @@ from npmguard.intel.web import Web
 
 _Statements = Mapping[str, tuple[Statement, ...]]
 _DAY = 86400.0
-_PUBLIC_REGISTRY = "https://registry.npmjs.org/"
+PUBLIC_REGISTRY = "https://registry.npmjs.org/"
 
 
 def gather(
@@ -47,7 +47,7 @@ def gather(
     """
     pairs = sorted(set(versions))
     names = sorted({name for name, _ in pairs})
-    public = [name for name in names if registry_for(name) in {registry_for(""), _PUBLIC_REGISTRY}]
+    public = [name for name in names if registry_for(name) in {registry_for(""), PUBLIC_REGISTRY}]
     campaigns = load_campaigns()
     asking = web if feed.online else None
     status = index.status(now) if index is not None else None

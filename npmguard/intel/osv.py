@@ -71,20 +71,29 @@ _decoder = msgspec.json.Decoder(_Osv)
 
 
 def parse_osv(document: bytes) -> OsvRecord:
-    """Read one record.
+    """Read one record of malware.
+
+    Raises:
+        ValueError: as :func:`parse_record`, or it is no record of malware.
+    """
+    return parse_record(document, RECORD_ID)
+
+
+def parse_record(document: bytes, ids: re.Pattern[str]) -> OsvRecord:
+    """Read one record, whose id has to be one of *ids*.
 
     Only what it says of npm packages is kept, under their exact names. A withdrawn record has no packages:
     it says nothing any more.
 
     Raises:
-        ValueError: it is no JSON, no OSV record, no record of malware, or a bound of a range is no version.
+        ValueError: it is no JSON, no OSV record, has another id, or a bound of a range is no version.
             The message is one line.
     """
     try:
         osv = _decoder.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"is no OSV record: {one_line(str(error), 120)}") from None
-    if not RECORD_ID.fullmatch(osv.id):
+    if not ids.fullmatch(osv.id):
         raise ValueError(f"is no record of malware: its id is {one_line(osv.id, 40)!r}")
     day = _DAY.match(osv.published or osv.modified)
     if day is None or not _DAY.match(osv.modified):
