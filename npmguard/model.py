@@ -648,7 +648,8 @@ class TarballAnalysis:
     ``hashes`` are those of the tarball's bytes. ``findings`` come from code rules. ``signals`` names every
     neutral signal that fired anywhere, sorted. ``unverified`` is why the analysis is incomplete, or None.
     ``partial`` lists files with syntax errors that hid a part of them, and why. ``bundled`` lists the folders
-    of packages inside it (``node_modules/a``), sorted. ``diff`` and ``baseline_signals`` are there when it was
+    of packages inside it (``node_modules/a``), sorted. ``unnamed_dependencies`` are those that its manifest
+    declares and none of its code names. ``diff`` and ``baseline_signals`` are there when it was
     read together with its baseline.
     """
 
@@ -667,6 +668,7 @@ class TarballAnalysis:
     baseline_signals: tuple[str, ...] | None = None
     implicit_install: str | None = None  # the root .gyp file for which npm runs node-gyp, unasked
     gyp_commands: tuple[str, ...] = ()  # the shell commands in its .gyp files
+    unnamed_dependencies: tuple[str, ...] = ()
     shell_deeds: tuple[ShellDeed, ...] = ()  # of shell files that an installation runs, worst first a file
     traces: tuple[FileTrace, ...] = ()  # of the files that its findings name
     hosts_added: tuple[str, ...] | None = None  # against the baseline, where one was read

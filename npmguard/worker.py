@@ -22,6 +22,7 @@ from npmguard.errors import LimitExceeded, PackageError
 from npmguard.integrity.sri import compute_hashes
 from npmguard.memory import give_back, resident
 from npmguard.model import ShellDeed, TarballAnalysis
+from npmguard.package.dependencies import unnamed_dependencies
 from npmguard.package.diff import diff_archives
 from npmguard.package.gyp import gyp_commands, implicit_install_script
 from npmguard.package.hosts import added_hosts
@@ -108,6 +109,7 @@ def analyse_tarball(
         ),
         implicit_install=implicit_install_script(archive),
         gyp_commands=gyp_commands(archive),
+        unnamed_dependencies=unnamed_dependencies(archive),
         shell_deeds=_shell_deeds(archive),
         traces=traces(archive, (*code.findings, *known), limits, old),
         hosts_added=added_hosts(old, archive) if old is not None else None,

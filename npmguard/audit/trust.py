@@ -39,21 +39,72 @@ _NEW_CODE: Final = "new-behaviour"  # stands for any added finding of the code r
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Signals that lift a package to `suspicious`: one of each set has to be there."""
+    """Signals that flag a package: one of each set has to be there."""
 
     rule: str
     title: str
     needs: tuple[frozenset[str], ...]
     message: str
+    severity: Severity = Severity.HIGH
+    confidence: Confidence = Confidence.MEDIUM
 
+
+_FRESH: Final = frozenset({new_dependency.JUST_PUBLISHED})
+_RUNS: Final = frozenset({new_dependency.RUNS_AT_INSTALLATION})
+_CONDEMNED: Final = frozenset({new_dependency.TAKEN_DOWN, new_dependency.CALLED_MALWARE})
+_ODD: Final = frozenset(
+    {
+        new_dependency.RUNS_AT_INSTALLATION,
+        new_dependency.NEVER_NAMED,
+        new_dependency.WITHOUT_A_PAST,
+    }
+)
 
 #: In the order in which they are told; docs/trust.md explains each.
 COMBINATIONS: Final = (
+    Combination(
+        "fresh-dependency-condemned",
+        "A fresh dependency turned out to be malware",
+        (_FRESH, _CONDEMNED),
+        "It brings in a package that was hardly published when it came, and that was taken down, or called"
+        " malware, since.",
+        Severity.CRITICAL,
+        Confidence.HIGH,
+    ),
+    Combination(
+        "odd-fresh-dependency-and-trust-lost",
+        "An odd dependency, fresh, and another way of publishing",
+        (_FRESH, _ODD, _UNSETTLED),
+        "It brings in a package that was hardly published when it came and is odd besides, and it was not"
+        " published as its forerunners were.",
+        Severity.CRITICAL,
+        Confidence.HIGH,
+    ),
+    Combination(
+        "fresh-script-dependency-never-named",
+        "A fresh dependency of strangers that runs a script and has no other use",
+        (
+            _FRESH,
+            _RUNS,
+            frozenset({new_dependency.NEVER_NAMED}),
+            frozenset({new_dependency.OF_STRANGERS}),
+        ),
+        "It brings in a package of strangers that was hardly published when it came, that no code of it names,"
+        " and that runs a script when it is installed.",
+        Severity.CRITICAL,
+        Confidence.HIGH,
+    ),
     Combination(
         "dependency-replaced-by-placeholder",
         "A new dependency is a placeholder for a removed package",
         (frozenset({new_dependency.TAKEN_DOWN}),),
         "It brings in a package that npm has taken down and replaced by a placeholder.",
+    ),
+    Combination(
+        "dependency-called-malware",
+        "A new dependency is called malware",
+        (frozenset({new_dependency.CALLED_MALWARE}),),
+        "It brings in a package whose own people, or whose registry, call it malware.",
     ),
     Combination(
         "release-called-compromised",
@@ -64,16 +115,27 @@ COMBINATIONS: Final = (
     Combination(
         "fresh-dependency-runs-at-installation",
         "A fresh dependency of strangers runs a script",
-        (
-            frozenset({new_dependency.JUST_PUBLISHED}),
-            frozenset({new_dependency.RUNS_AT_INSTALLATION}),
-        ),
+        (_FRESH, _RUNS),
         "It brings in a package that was hardly published when it came, and that runs a script of its own.",
+    ),
+    Combination(
+        "fresh-dependency-of-strangers",
+        "A fresh dependency of strangers",
+        (_FRESH, frozenset({new_dependency.OF_STRANGERS})),
+        "It brings in a package that was hardly published when it came, by people who have nothing to do with"
+        " it.",
+    ),
+    Combination(
+        "fresh-dependency-without-reason",
+        "A fresh dependency without a use or a past",
+        (_FRESH, frozenset({new_dependency.NEVER_NAMED, new_dependency.WITHOUT_A_PAST})),
+        "It brings in a package that was hardly published when it came, and that it does not use, or that"
+        " pretends to be older.",
     ),
     Combination(
         "fresh-dependency-and-trust-lost",
         "A fresh dependency, and another way of publishing",
-        (frozenset({new_dependency.JUST_PUBLISHED}), _UNSETTLED),
+        (_FRESH, _UNSETTLED),
         "It brings in a package that was hardly published when it came, and it was not published as its"
         " forerunners were.",
     ),
@@ -106,6 +168,10 @@ REMEDIATION: Final = (
     "Ask the package's people, or wait until somebody has; read what npmguard diff shows against the version"
     " before, and keep to that version until then."
 )
+REMOVE: Final = (
+    "Do not install it. Keep to the version before; where this one was installed, take it and what it brought"
+    " in for hostile code that ran with your rights."
+)
 
 
 def audit(context: AuditContext, packument_of: PackumentOf) -> tuple[Finding, ...]:
@@ -116,14 +182,20 @@ def audit(context: AuditContext, packument_of: PackumentOf) -> tuple[Finding, ..
     history = ReleaseHistory.of(context)
     if history is None:
         return ()
-    signals = trust_signals(history, packument_of)
+    unnamed = context.analysis.unnamed_dependencies if context.analysis is not None else ()
+    signals = trust_signals(history, packument_of, unnamed)
     code = context.analysis.findings if context.analysis is not None else ()
     scripts = install_script.signals(history)  # the audit of the manifest tells of these
     return (*signals, *trust_verdict((*signals, *scripts), code))
 
 
-def trust_signals(history: ReleaseHistory, packument_of: PackumentOf) -> tuple[Finding, ...]:
-    """The neutral signals of one release, all of severity medium or low."""
+def trust_signals(
+    history: ReleaseHistory, packument_of: PackumentOf, unnamed: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """The neutral signals of one release, all of severity medium or low.
+
+    *unnamed* are the dependencies that no code of it names.
+    """
     return (
         *provenance_history.signals(history),
         *publisher.signals(history),
@@ -131,12 +203,12 @@ def trust_signals(history: ReleaseHistory, packument_of: PackumentOf) -> tuple[F
         *version_line.signals(history),
         *withdrawal.signals(history),
         *home.signals(history),
-        *new_dependency.signals(history, packument_of),
+        *new_dependency.signals(history, packument_of, unnamed),
     )
 
 
 def trust_verdict(signals: Sequence[Finding], code_findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Findings of severity high, and confidence medium, for the combinations that are there.
+    """Findings for the combinations that are there, which flag the package.
 
     *code_findings* count where a rule speaks of code that is new against the baseline, whatever its severity.
     """
@@ -152,14 +224,19 @@ def trust_verdict(signals: Sequence[Finding], code_findings: Sequence[Finding]) 
         found.append(
             Finding(
                 rule=combination.rule,
-                severity=Severity.HIGH,
-                confidence=Confidence.MEDIUM,
+                severity=combination.severity,
+                confidence=combination.confidence,
                 message=combination.message,
                 evidence=tuple(_as_evidence(there[name]) for names in parts for name in names),
-                remediation=REMEDIATION,
+                remediation=remediation_of(combination),
             )
         )
     return tuple(found)
+
+
+def remediation_of(combination: Combination) -> str:
+    """What to do about it."""
+    return REMOVE if combination.severity is Severity.CRITICAL else REMEDIATION
 
 
 def _as_evidence(finding: Finding) -> Evidence:

@@ -126,7 +126,7 @@ _NOTES = (
         new_dependency.JUST_PUBLISHED,
         "A new dependency had hardly been published",
         "The release brings in a package that no earlier release had, and that was published for the first time"
-        " within three days before.",
+        " within seven days before.",
         _LOOK,
         Severity.MEDIUM,
     ),
@@ -135,6 +135,39 @@ _NOTES = (
         "A fresh dependency runs a script at installation",
         "The package that is brought in has a preinstall, install or postinstall script.",
         "Read the script before anything is installed, or install with --ignore-scripts.",
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        new_dependency.OF_STRANGERS,
+        "A fresh dependency is of strangers",
+        "The registry names who published the package that is brought in, and none of them published an earlier"
+        " release of this one or was its maintainer.",
+        _LOOK,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        new_dependency.WITHOUT_A_PAST,
+        "A fresh dependency pretends to be older",
+        "The first version of the package that is brought in is 2.0.0 or higher, or was a placeholder of two"
+        " files that 1.0.0 or higher followed within days. Honest packages start so when they leave another"
+        " name.",
+        _LOOK,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        new_dependency.NEVER_NAMED,
+        "A fresh dependency is not used",
+        "No code of the release names the package that is brought in, so that installing it is its only effect."
+        " Names that code puts together at run time are not seen.",
+        _LOOK,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        new_dependency.CALLED_MALWARE,
+        "A new dependency is called malware",
+        "The release brings in a package of which a version is deprecated with words that speak of malware or a"
+        " compromise.",
+        "Do not install it; take the version before.",
         Severity.MEDIUM,
     ),
     AuditRule(
@@ -149,5 +182,8 @@ _NOTES = (
 #: Every rule that the audit of trust can raise.
 TRUST_RULES: Final = (
     *_NOTES,
-    *(AuditRule(it.rule, it.title, it.message, trust.REMEDIATION, Severity.HIGH) for it in trust.COMBINATIONS),
+    *(
+        AuditRule(it.rule, it.title, it.message, trust.remediation_of(it), it.severity)
+        for it in trust.COMBINATIONS
+    ),
 )

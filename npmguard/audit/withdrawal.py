@@ -41,9 +41,18 @@ def signals(history: ReleaseHistory) -> tuple[Finding, ...]:
     return (*_called_compromised(history), *_neighbours(history))
 
 
+def speaks_of_a_compromise(deprecated: str | None) -> bool:
+    """Whether a deprecation says that the version was compromised, or holds malware."""
+    return _COMPROMISED.search(_message(deprecated)) is not None
+
+
+def _message(deprecated: str | None) -> str:
+    return " ".join((deprecated or "")[:_MAX_MESSAGE].split())
+
+
 def _called_compromised(history: ReleaseHistory) -> tuple[Finding, ...]:
-    message = " ".join((history.release.deprecated or "")[:_MAX_MESSAGE].split())
-    if not _COMPROMISED.search(message):
+    message = _message(history.release.deprecated)
+    if not speaks_of_a_compromise(message):
         return ()
     return (
         note(

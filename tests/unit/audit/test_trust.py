@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from npmguard.audit import trust
+from npmguard.audit.context import AuditContext
 from npmguard.audit.trust import COMBINATIONS, audit
 from npmguard.audit.trust_rules import TRUST_RULES
 from npmguard.detect.verdict import verdict_of
@@ -269,14 +271,23 @@ def fresh(**fields: Any) -> History:
     return History("fresh").add("4.2.0", 179, by="eve", **fields).add("4.2.1", 179.9, by="eve", **fields)
 
 
-def test_the_shape_of_axios_1_14_1_asks_for_a_look() -> None:
+def with_unnamed(context: AuditContext, *names: str) -> AuditContext:
+    """The same release, with code that names all of its dependencies but these."""
+    return replace(context, analysis=TarballAnalysis((), 0, 0, 0, None, (), (), (), unnamed_dependencies=names))
+
+
+def named_rules(history: History, version: str, *others: History, unnamed: tuple[str, ...]) -> set[str]:
+    return {it.rule for it in audit(with_unnamed(history.context(version), *unnamed), registry(*others).get)}
+
+
+def test_the_shape_of_axios_1_14_1_is_malicious_from_packuments_alone() -> None:
     history = History("axios").past(by=BUILD_SERVICE, provenance=True, dependencies={"form-data": "^4.0.0"})
     history.add("1.0.6", 180, by="ann", dependencies={"form-data": "^4.0.0", "fresh": "^4.2.1"})
     found = findings(history, "1.0.6", fresh(**SCRIPT))
-    assert {"fresh-dependency-runs-at-installation", "fresh-dependency-and-trust-lost"} <= {
+    assert {"odd-fresh-dependency-and-trust-lost", "fresh-dependency-runs-at-installation"} <= {
         it.rule for it in found
     }
-    assert verdict_of(found) is Verdict.SUSPICIOUS
+    assert verdict_of(found) is Verdict.MALICIOUS
     combined = next(it for it in found if it.rule == "fresh-dependency-runs-at-installation")
     assert [it.signal for it in combined.evidence] == [
         "new-dependency-just-published",
@@ -284,10 +295,81 @@ def test_the_shape_of_axios_1_14_1_asks_for_a_look() -> None:
     ]
 
 
-def test_a_fresh_dependency_that_runs_nothing_is_a_note() -> None:
-    history = History().past(by="ann").add("1.0.6", 180, by="ann", dependencies={"fresh": "^4.2.1"})
-    assert rules(history, "1.0.6", fresh()) == {"new-dependency-just-published"}
-    assert verdict(history, "1.0.6", fresh()) is Verdict.CLEAN
+def test_it_is_malicious_without_lost_trust_where_strangers_run_what_nothing_names() -> None:
+    history = History("axios").past(by="ann").add("1.0.6", 180, by="ann", dependencies={"fresh": "^4.2.1"})
+    context = with_unnamed(history.context("1.0.6"), "fresh")
+    found = audit(context, registry(fresh(**SCRIPT)).get)
+    assert "fresh-script-dependency-never-named" in {it.rule for it in found}
+    assert verdict_of(found) is Verdict.MALICIOUS
+    used = audit(with_unnamed(history.context("1.0.6")), registry(fresh(**SCRIPT)).get)
+    assert verdict_of(used) is Verdict.SUSPICIOUS
+    assert verdict_of(audit(context, registry(fresh()).get)) is Verdict.SUSPICIOUS
+
+
+def test_a_fresh_dependency_of_strangers_asks_for_a_look() -> None:
+    history = History().past(by="ann").add("1.0.6", 180, by="ann", dependencies={"b": "1"})
+    other = History("b").add("1.0.0", 176, by="eve")
+    assert rules(history, "1.0.6", other) == {
+        "new-dependency-just-published",
+        "new-dependency-of-strangers",
+        "fresh-dependency-of-strangers",
+    }
+    assert verdict(history, "1.0.6", other) is Verdict.SUSPICIOUS
+    assert findings(history, "1.0.6", History("b").add("1.0.0", 170, by="eve")) == ()
+
+
+def test_a_fresh_dependency_of_nobody_knows_whom_is_a_note_unless_something_is_odd() -> None:
+    history = History().past().add("1.0.6", 180, dependencies={"b": "1"})
+    other = History("b").add("1.0.0", 176)
+    assert rules(history, "1.0.6", other) == {"new-dependency-just-published"}
+    assert verdict(history, "1.0.6", other) is Verdict.CLEAN
+    assert "fresh-dependency-without-reason" in named_rules(history, "1.0.6", other, unnamed=("b",))
+    assert named_rules(history, "1.0.6", other, unnamed=("c",)) == {"new-dependency-just-published"}
+
+
+@pytest.mark.parametrize(
+    ("versions", "odd"),
+    [
+        ([("4.2.0", 9)], True),
+        ([("0.0.1", 2), ("1.0.0", 9)], True),
+        ([("0.0.1", 2), ("0.0.2", 9)], False),
+        ([("0.0.1", 9), ("1.0.0", 9)], False),
+        ([("1.0.0", 2)], False),
+        ([("0.1.0", None), ("1.0.0", None)], False),
+    ],
+)
+def test_version_numbers_may_tell_of_a_past_that_is_not_there(
+    versions: list[tuple[str, int | None]], *, odd: bool
+) -> None:
+    history = History().past().add("1.0.6", 180, dependencies={"b": "*"})
+    other = History("b")
+    for index, (version, files) in enumerate(versions):
+        other.add(version, 178 + index, dist={"fileCount": files} if files is not None else {})
+    assert ("new-dependency-without-a-past" in rules(history, "1.0.6", other)) is odd
+    assert (verdict(history, "1.0.6", other) is Verdict.SUSPICIOUS) is odd
+
+
+def test_an_account_of_before_is_of_the_people_and_one_of_today_is_not() -> None:
+    other = History("b").add("1.0.0", 179, by="eve")
+    once = History().past(by="eve").add("1.0.6", 180, by="ann", accounts=["ann"], dependencies={"b": "1"})
+    assert rules(once, "1.0.6", other) == {"publisher-never-seen"}
+    maintains = History().past(by="ann", accounts=["ann", "eve"])
+    maintains.add("1.0.6", 180, by="ann", accounts=["ann", "eve"], dependencies={"b": "1"})
+    assert findings(maintains, "1.0.6", other) == ()
+    newcomer = History().past(by="ann").add("1.0.6", 180, by="eve", dependencies={"b": "1"})
+    assert {"publisher-never-seen", "new-dependency-just-published"} <= rules(newcomer, "1.0.6", other)
+    assert verdict(newcomer, "1.0.6", other) is Verdict.SUSPICIOUS
+    scripted = History("b").add("1.0.0", 179, by="eve", **SCRIPT)
+    assert verdict(newcomer, "1.0.6", scripted) is Verdict.MALICIOUS
+
+
+def test_a_build_service_is_nobody_s_name_and_an_owner_may_be_named_by_anybody() -> None:
+    history = History().past(by=BUILD_SERVICE, accounts=["ann"], provenance=True)
+    history.add("1.0.6", 180, by=BUILD_SERVICE, accounts=["ann"], provenance=True, dependencies={"b": "1"})
+    theirs = History("b").add("1.0.0", 178, by="eve").add("1.0.1", 179, by=BUILD_SERVICE, accounts=["ann"])
+    assert verdict(history, "1.0.6", theirs) is Verdict.SUSPICIOUS
+    own = History("b").add("1.0.0", 178, by="ann").add("1.0.1", 179, by=BUILD_SERVICE)
+    assert findings(history, "1.0.6", own) == ()
 
 
 def test_a_dependency_behind_an_alias_is_looked_at_by_its_own_name() -> None:
@@ -322,9 +404,29 @@ def test_a_claimed_repository_makes_nobody_one_of_the_package_s_people() -> None
 
 def test_a_dependency_that_is_a_placeholder_now_asks_for_a_look() -> None:
     history = History().past().add("1.0.6", 180, dependencies={"fresh": "^4.2.1"})
-    gone = History("fresh").add("0.0.1-security.0", 190).gone("4.2.1", 179.9)
+    gone = History("fresh").add("0.0.1-security.0", 190)
     assert {"new-dependency-taken-down", "dependency-replaced-by-placeholder"} == rules(history, "1.0.6", gone)
     assert verdict(history, "1.0.6", gone) is Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    "removed",
+    [
+        History("fresh").add("0.0.1-security.0", 190).gone("4.2.1", 179.9),
+        History("fresh").add("4.2.1", 179.9, deprecated="This package contained malware"),
+    ],
+)
+def test_a_fresh_dependency_that_turned_out_to_be_malware_is_malicious(removed: History) -> None:
+    history = History().past().add("1.0.6", 180, dependencies={"fresh": "^4.2.1"})
+    assert "fresh-dependency-condemned" in rules(history, "1.0.6", removed)
+    assert verdict(history, "1.0.6", removed) is Verdict.MALICIOUS
+
+
+def test_an_old_dependency_that_is_called_malware_asks_for_a_look() -> None:
+    history = History().past().add("1.0.6", 180, dependencies={"b": "1"})
+    other = History("b").past(deprecated="Malicious code was published")
+    assert rules(history, "1.0.6", other) == {"new-dependency-called-malware", "dependency-called-malware"}
+    assert verdict(history, "1.0.6", other) is Verdict.SUSPICIOUS
 
 
 def test_only_new_dependencies_are_asked_about() -> None:
@@ -368,11 +470,8 @@ def test_new_behaviour_counts_together_with_lost_trust_only() -> None:
     lost = History().past(by="ann", provenance=True).add("1.0.6", 180, by="ann").context("1.0.6")
     kept = History().past(by="ann").add("1.0.6", 180, by="ann").context("1.0.6")
 
-    def told(context: Any) -> set[str]:
-        context = type(context)(
-            **{it: getattr(context, it) for it in context.__slots__} | {"analysis": analysis}
-        )
-        return {it.rule for it in audit(context, nothing)}
+    def told(context: AuditContext) -> set[str]:
+        return {it.rule for it in audit(replace(context, analysis=analysis), nothing)}
 
     assert told(lost) == {"provenance-lost", "new-behaviour-and-trust-lost"}
     assert told(kept) == set()
@@ -393,5 +492,7 @@ def test_every_rule_is_explained_once() -> None:
     notes = set(ids) - {it.rule for it in COMBINATIONS}
     needed = {signal for it in COMBINATIONS for need in it.needs for signal in need}
     assert needed - notes <= {"install-script-added", "new-behaviour"}
-    assert all(it.severity is Severity.HIGH for it in TRUST_RULES if it.id in {c.rule for c in COMBINATIONS})
+    severities = {it.rule: it.severity for it in COMBINATIONS}
+    assert set(severities.values()) == {Severity.CRITICAL, Severity.HIGH}
+    assert all(it.severity is severities[it.id] for it in TRUST_RULES if it.id in severities)
     assert trust.REMEDIATION
