@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npmguard.config import Config, load_config
+from npmguard.errors import PackageError, RegistryError, UsageError
+from npmguard.model import ChangeKind, LockChange
 
 if TYPE_CHECKING:
     from npmguard.model import Indicator, Lockfile, ScanReport
@@ -64,6 +67,28 @@ def scan_lock(
     return apply_acceptances(report, accepted)
 
 
+def scan_change(
+    old: Lockfile,
+    new: Lockfile,
+    config: Config,
+    scanner: Scanner,
+    *,
+    against: str,
+    progress: Progress | None = None,
+    today: date | None = None,
+) -> ScanReport:
+    """Judge what a lock brings in against an earlier state of it, *against* being how that one is called.
+
+    Raises:
+        UsageError: an acceptance that cannot be used.
+    """
+    from npmguard.lockfile.change import changes, narrowed  # noqa: PLC0415
+
+    report = scan_lock(narrowed(new, old), config, scanner, progress=progress, today=today)
+    told = tuple(_with_gains(change, scanner) for change in changes(old, new))
+    return replace(report, against=against, changes=told)
+
+
 def inspect(
     target: str, config: Config | None = None, *, offline: bool = False, prefilter: bool = True
 ) -> ScanReport:
@@ -75,6 +100,15 @@ def inspect(
     settings = config if config is not None else load_config(Path())
     with _scanner(settings, Path(), offline, prefilter, ()) as scanner:
         return scanner.inspect(target)
+
+
+def _with_gains(change: LockChange, scanner: Scanner) -> LockChange:
+    if change.kind is not ChangeKind.CHANGED or change.old is None or change.new is None:
+        return change
+    try:
+        return replace(change, gained=scanner.gained(change.name, change.old, change.new))
+    except (RegistryError, PackageError, UsageError) as error:
+        return replace(change, unknown=str(error))
 
 
 def _scanner(

@@ -8,6 +8,7 @@
     │   ├── NpmrcError              an .npmrc that cannot be read as npm reads it
     │   ├── RuleError               a rule file the loader refuses
     │   ├── IndicatorError          a file of indicators that cannot be read
+    │   ├── RepositoryError         no git, no repository, or no such revision in it
     │   ├── MailboxError            a message, mbox or maildir that is not there or cannot be opened
     │   └── LockfileError
     │       ├── LockfileNotFound    no lockfile at that path
@@ -52,6 +53,10 @@ class RuleError(UsageError):
 
 class IndicatorError(UsageError):
     """A file of indicators is in none of the formats that npmguard reads, or is damaged."""
+
+
+class RepositoryError(UsageError):
+    """A git repository, or a revision in it, is not there or cannot be read."""
 
 
 class MailboxError(UsageError):

@@ -746,6 +746,31 @@ class PackageReport:
     specimen: Specimen | None = None
 
 
+class ChangeKind(StrEnum):
+    """How a version in a lock stands to an earlier state of that lock."""
+
+    ADDED = "added"  # no version of that name is gone for it
+    CHANGED = "changed"  # in the place of another version
+    REPLACED = "replaced"  # the same version, with other bytes or from another place
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class LockChange:
+    """One version that came, went or changed; ``old`` and ``new`` are versions, None for "not there".
+
+    ``gained`` are the behaviours (signal ids) that the new version has and the old one had not, None where
+    nothing was compared; ``unknown`` is then why not, where it should have been.
+    """
+
+    name: str
+    kind: ChangeKind
+    old: str | None
+    new: str | None
+    gained: tuple[str, ...] | None = None
+    unknown: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ScanReport:
     """The result of one command over one target; packages sorted by name, then version.
@@ -753,6 +778,9 @@ class ScanReport:
     ``kind`` is ``lockfile``, ``tarball``, ``directory`` or ``spec``. ``ruleset`` is the digest of the rules
     in force. ``incomplete`` says, a line each, what the scan could not look at although npm would install it.
     ``seconds`` is wall time, left out of every output that must be the same for the same input.
+
+    Where a lock was scanned ``against`` an earlier state of it, ``packages`` and ``skipped`` are what that
+    state did not hold, and ``changes`` is all that differs.
     """
 
     tool_version: str
@@ -764,6 +792,8 @@ class ScanReport:
     notes: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+    against: str | None = None
+    changes: tuple[LockChange, ...] = ()
 
     def count(self, verdict: Verdict) -> int:
         """How many packages have that verdict."""

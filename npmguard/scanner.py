@@ -186,6 +186,15 @@ class Scanner:
             unverified=answer.unverified,
         )
 
+    def gained(self, name: str, old: str, new: str) -> tuple[str, ...]:
+        """The behaviours (signal ids) that a published version has and an earlier one had not.
+
+        Raises:
+            RegistryError: the registry does not hold them, or does not answer.
+            PackageError: one of them cannot be read.
+        """
+        return self.compare(name, old, new).gained
+
     def _report_local(self, kind: str, target: str, tarball: bytes) -> ScanReport:
         problems: list[str] = []
         analysis = self._judge.analyse(tarball, None, problems)

@@ -15,6 +15,7 @@ class Format(StrEnum):
     TERMINAL = "terminal"
     JSON = "json"
     SARIF = "sarif"
+    MARKDOWN = "markdown"
 
 
 class FailOnChoice(StrEnum):
@@ -62,3 +63,14 @@ IndicatorsOption = Annotated[
     typer.Option("--indicators", help="Domains, URLs, addresses, hashes to find: plain, CSV, STIX, MISP."),
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List skipped entries and notes, too.")]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option("--against", help="Judge only what the lock brings in against this revision or older lock."),
+]
+SummaryOption = Annotated[
+    bool,
+    typer.Option(
+        "--summary/--no-summary",
+        help="Add the report as Markdown to the file that GITHUB_STEP_SUMMARY names, where it is set.",
+    ),
+]

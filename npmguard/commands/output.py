@@ -38,10 +38,28 @@ def write_report(
         from npmguard.report import sarif
 
         emit(sarif.render(report, _rule_texts(settings)), output)
+    elif format_ is Format.MARKDOWN:
+        from npmguard.report import markdown
+
+        emit(markdown.render(report), output)
     else:
         from npmguard.report import terminal
 
         emit(terminal.render_text(report, verbose=verbose, to_file=output is not None), output)
+
+
+def add_summary(report: ScanReport) -> None:
+    """Add the report to the summary of the CI job, where there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from npmguard.report import markdown
+
+    try:
+        with Path(path).open("ab") as summary:
+            summary.write(markdown.render(report))
+    except OSError as error:
+        say(f"GITHUB_STEP_SUMMARY={path}: could not be written: {error.strerror}; the report itself is whole")
 
 
 def _rule_texts(settings: Config) -> dict[str, RuleText]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from npmguard.commands.options import (
+    AgainstOption,
     ConfigOption,
     FailOnOption,
     FeedOption,
@@ -23,12 +24,16 @@ from npmguard.commands.options import (
     NoPrefilterOption,
     OfflineOption,
     OutputOption,
+    SummaryOption,
     VerboseOption,
 )
-from npmguard.commands.output import check_writable, emit, write_report
+from npmguard.commands.output import add_summary, check_writable, emit, write_report
 from npmguard.commands.running import open_scanner, progress_bar, read_indicators, settings_of, with_min_age
+from npmguard.config import Config
 from npmguard.model import Lockfile, ScanReport
 from npmguard.outcome import exit_code
+
+_NO_PACKAGES = b'{"lockfileVersion": 3, "packages": {"": {}}}'  # of a revision that had no lock yet
 
 
 def scan(
@@ -46,10 +51,15 @@ def scan(
     feed: FeedOption = None,
     min_age: MinAgeOption = None,
     fix_overrides: FixOverridesOption = False,
+    against: AgainstOption = None,
+    summary: SummaryOption = True,
     verbose: VerboseOption = False,
 ) -> int:
-    """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif."""
-    from npmguard.api import scan_lock
+    """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif.
+
+    In a pull request: npmguard scan --against origin/main --format markdown.
+    """
+    from npmguard.api import scan_change, scan_lock
     from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
 
     started = time.monotonic()
@@ -59,18 +69,38 @@ def scan(
     )
     check_writable(output)
     lock = read_lockfile(found, settings.limits)
+    old = None if against is None else _earlier(found, against, settings)
     wanted = read_indicators(indicators, settings)
     with (
         open_scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner,
         progress_bar() as progress,
     ):
-        report = scan_lock(lock, settings, scanner, progress=progress)
+        if old is None or against is None:
+            report = scan_lock(lock, settings, scanner, progress=progress)
+        else:
+            report = scan_change(old, lock, settings, scanner, against=against, progress=progress)
     report = replace(report, seconds=time.monotonic() - started)
     if fix_overrides:
         emit(_overrides(report, lock).encode(), output)
     else:
         write_report(report, format_, output, verbose, settings)
+    if summary:
+        add_summary(report)
     return exit_code(report, settings.fail_on, settings.accept_skipped)
+
+
+def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
+    """The earlier state of *lock*: another lockfile, or this one as a revision of the repository had it."""
+    from npmguard.lockfile.package_lock import parse_lockfile, read_lockfile
+    from npmguard.repository import Repository
+
+    if Path(against).exists():
+        return read_lockfile(Path(against), settings.limits)
+    repository = Repository(lock.parent)
+    content = repository.read(repository.commit(against), lock)
+    if content is None:
+        return replace(parse_lockfile(_NO_PACKAGES, f"{lock} in {against}"), missing=())
+    return parse_lockfile(content, f"{lock} in {against}")
 
 
 def _overrides(report: ScanReport, lock: Lockfile) -> str:

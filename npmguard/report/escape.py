@@ -55,6 +55,7 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # a str of Python holds no pairs of them
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+!|>~:.-]")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _MAX_MARKS = 2  # combining marks on one letter; more of them climb over the lines around
 
@@ -85,6 +86,22 @@ def message(text: str, limit: int = DEFAULT_LIMIT, *, ascii_only: bool = False) 
     backslash escapes (2.1.0, section 3.11.6) are not used: not every viewer knows them.
     """
     return _MARKUP.sub(_escape_match, terminal(text, limit, ascii_only=ascii_only))
+
+
+def markdown(text: str, limit: int = DEFAULT_LIMIT) -> str:
+    """*text* for Markdown outside of code: nothing in it is markup, a mention, a reference, a link or an image.
+
+    A backslash does not stop GitHub from making a mention of ``@name``, which it does after it has rendered;
+    an empty comment does.
+    """
+    safe = _MARKDOWN.sub(r"\\\g<0>", message(text, limit)).replace("&", "&amp;").replace("<", "&lt;")
+    return safe.replace("@", "@<!-- -->").replace("#", "#<!-- -->")
+
+
+def markdown_code(text: str, limit: int = DEFAULT_LIMIT) -> str:
+    """*text* as a code span of Markdown, in one line, also inside of a table."""
+    shown = message(text, limit).replace("|", r"\u007c").replace("`", r"\x60")
+    return f"`{shown}`" if shown.strip() else "` `"
 
 
 def mask(text: str) -> str:

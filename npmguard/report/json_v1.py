@@ -14,7 +14,15 @@ from npmguard.report.escape import to_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage, Specimen
+    from npmguard.model import (
+        Evidence,
+        Finding,
+        LockChange,
+        PackageReport,
+        ScanReport,
+        SkippedPackage,
+        Specimen,
+    )
 
 SCHEMA = "npmguard.report/1"
 
@@ -41,6 +49,9 @@ def render(report: ScanReport) -> bytes:
     lines = [f"{to_json(key)}:{to_json(value)}" for key, value in head.items()]
     lines.append(f'"packages":{_rows([_package(package) for package in report.packages])}')
     lines.append(f'"skipped":{_rows([_skipped(entry) for entry in report.skipped])}')
+    if report.against is not None:
+        lines.append(f'"against":{to_json(report.against)}')
+        lines.append(f'"changes":{_rows([_change(change) for change in report.changes])}')
     lines.append(f'"incomplete":{_rows(report.incomplete)}')
     lines.append(f'"notes":{_rows(report.notes)}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
@@ -128,6 +139,17 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "excerpt": evidence.excerpt,
         "decoded": evidence.decoded,
         "added": evidence.added,
+    }
+
+
+def _change(change: LockChange) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "change": change.kind.value,
+        "old": change.old,
+        "new": change.new,
+        "gained": change.gained,
+        "unknown": change.unknown,
     }
 
 

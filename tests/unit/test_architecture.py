@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "scanner": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "memory", "remedy", "target", "way_out"),
     "policy": (*FOUNDATION, "detect", "audit"),
     "accepted": (*FOUNDATION, "config_place", "detect"),
+    "repository": FOUNDATION,
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
