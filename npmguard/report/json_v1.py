@@ -49,9 +49,8 @@ def render(report: ScanReport) -> bytes:
     lines = [f"{to_json(key)}:{to_json(value)}" for key, value in head.items()]
     lines.append(f'"packages":{_rows([_package(package) for package in report.packages])}')
     lines.append(f'"skipped":{_rows([_skipped(entry) for entry in report.skipped])}')
-    if report.against is not None:
-        lines.append(f'"against":{to_json(report.against)}')
-        lines.append(f'"changes":{_rows([_change(change) for change in report.changes])}')
+    lines.append(f'"against":{to_json(report.against)}')
+    lines.append(f'"changes":{_rows([_change(change) for change in report.changes])}')
     lines.append(f'"incomplete":{_rows(report.incomplete)}')
     lines.append(f'"notes":{_rows(report.notes)}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")

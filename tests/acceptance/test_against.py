@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -180,7 +179,3 @@ def test_a_repository_cannot_have_git_run_its_programs(project: Project, tmp_pat
     (project.folder / ".gitattributes").write_text("* diff=trap\n")
     assert project.scan("--against", "main").code == 1
     assert not trap.exists()
-
-
-def test_json_has_the_change_only_where_one_was_asked_for(project: Project) -> None:
-    assert "changes" not in json.loads(project.scan("--format", "json").stdout)
