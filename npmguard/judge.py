@@ -10,7 +10,7 @@ from hashlib import sha512
 from typing import TYPE_CHECKING, Self
 
 from npmguard.audit import integrity as integrity_audit
-from npmguard.audit import known_malware, lock_entry, trust
+from npmguard.audit import known_malware, lock_entry, lookalike, trust
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
@@ -185,7 +185,8 @@ class Judge:
             else IntegrityReport()
         )
         if analysis is not None and packument is not None:
-            first = {*packument.times, *packument.releases} <= {package.version}
+            known = packument.times if len(packument.times) > 1 else {*packument.times, *packument.releases}
+            first = all(version == package.version for version in known)
             published = packument.times.get(package.version)
             told = in_history(analysis.findings, first=first, published=published, now=self._now)
             analysis = replace(analysis, findings=told)
@@ -208,6 +209,8 @@ class Judge:
             findings.append(named)
         findings += trust.audit(context, self._packument_or_none)
         findings = with_lost_trust(findings, _lost(findings))
+        code = analysis.findings if analysis is not None else ()
+        findings += lookalike.audit(context, code, self._packument_or_none, self._now)
         young = self._too_young(context, old, tarball, findings, problems)
         if young.finding is not None:
             findings.append(young.finding)

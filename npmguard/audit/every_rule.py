@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from npmguard.audit import known_malware, provenance, signature
+from npmguard.audit import known_malware, lookalike, provenance, signature
 from npmguard.audit.catalogue import AUDIT_RULES, AuditRule
 from npmguard.audit.trust_rules import TRUST_RULES
 from npmguard.detect import indicators
@@ -78,7 +78,36 @@ _EVIDENCE_RULES: Final = (
     ),
 )
 
-EVERY_RULE: Final[tuple[AuditRule, ...]] = (*AUDIT_RULES, *TRUST_RULES, *_EVIDENCE_RULES)
+_NAME_RULES: Final = (
+    AuditRule(
+        lookalike.NOTE,
+        "A young package's name is like a popular one's",
+        "The package first came within half a year, has few releases, and its name differs from that of a much"
+        " downloaded package by a letter, a separator, the order of words, or a word that says nothing. Many"
+        " honest packages are called so; the note is for those who wonder how it came into the tree.",
+        lookalike.REMEDIATION,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        lookalike.RUNS_SCRIPT,
+        "A young package with a popular one's name runs a script",
+        "The package first came within half a year, has few releases, a reader would take its name for that of"
+        " a much downloaded package of other people, and npm runs a script of it at installation.",
+        lookalike.REMEDIATION,
+        Severity.HIGH,
+    ),
+    AuditRule(
+        lookalike.HOSTILE_CODE,
+        "Hostile code under a name that passes for a popular one",
+        "The package first came within half a year, a reader would take its name for that of a much downloaded"
+        " package of other people, and a rule found critical behaviour in its code. What an honest package"
+        " might hold by trade was meant here.",
+        lookalike.REMEDIATION,
+        Severity.CRITICAL,
+    ),
+)
+
+EVERY_RULE: Final[tuple[AuditRule, ...]] = (*AUDIT_RULES, *TRUST_RULES, *_EVIDENCE_RULES, *_NAME_RULES)
 
 
 def described() -> tuple[tuple[str, str, str], ...]:
