@@ -140,7 +140,7 @@ class PopularNames:
         if len(_letters(name)) < _TYPO_LENGTH:
             return []
         most = 2 if len(name) >= _FAR_TYPO_LENGTH else 1
-        near = process.extract(name, self.names, scorer=OSA.distance, score_cutoff=most, limit=20)
+        near = process.extract_iter(name, self.names, scorer=OSA.distance, score_cutoff=most)
         return [
             other
             for other, distance, rank in near
