@@ -97,6 +97,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
     max_age: float = 86400.0  # seconds; an older index is not enough
     online: bool = True  # ask the API where the index is not enough, and the registries for advisories
     required: bool = True  # without an answer, a scan is incomplete
+    indicators: bool = True  # look in packages for what the index's records name
     patience: float = 10.0  # seconds that asking all sources together may take
     accept: tuple[Overruled, ...] = ()
 

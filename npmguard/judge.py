@@ -19,7 +19,7 @@ from npmguard.cooldown import AgeJudgement, Change, Outcome, judge_age
 from npmguard.detect.circumstances import in_history, with_lost_trust
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.detect.verdict import decide
-from npmguard.errors import NotInRegistry, RegistryError
+from npmguard.errors import CacheError, NotInRegistry, RegistryError
 from npmguard.evidence import ReleaseEvidence
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
 from npmguard.intel.feed import FeedIndex
@@ -122,8 +122,9 @@ class Judge:
         directory = config.cache.path if config.cache.enabled else None
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
         self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
-        self._indicators = indicators
-        self._matcher = _matcher(indicators)
+        self._own_notes: list[str] = []
+        self._indicators = (*indicators, *self._of_the_feed())
+        self._matcher = _matcher(self._indicators)
         known = self._matcher.digest if self._matcher is not None else ""
         self._results = ResultsCache(directory, self.ruleset + known, config.limits)
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
@@ -160,6 +161,7 @@ class Judge:
         """What the run went on without, one line each."""
         known = self.known()
         return (
+            *self._own_notes,
             *self.client.notes,
             *self._results.notes,
             *self._evidence.notes,
@@ -255,6 +257,20 @@ class Judge:
         if self._asked is None:
             self.ask_about(())
         return self._asked.result() if self._asked is not None else KnownMalware()
+
+    def _of_the_feed(self) -> tuple[Indicator, ...]:
+        """What the records in the index name beside packages; nothing where there is no index."""
+        settings = self._config
+        if not (settings.cache.enabled and settings.feed.indicators):
+            return ()
+        index = FeedIndex(settings.cache.path)
+        if not index.path.is_file():
+            return ()
+        try:
+            return index.indicators()
+        except CacheError as error:
+            self._own_notes.append(f"indicators of the feed: {error}")
+            return ()
 
     def _gather(self, pairs: set[tuple[str, str]]) -> KnownMalware:
         settings = self._config

@@ -821,7 +821,7 @@ class Indicator:
     """One thing known to belong to an attack: ``source`` says who knows it, ``date`` since when (ISO 8601).
 
     ``value`` is in the kind's normal form: domains, mail addresses and digests in lower case, domains in their
-    ASCII form, a package URL with its version.
+    ASCII form, a package URL with its version. ``sure`` is whether a place that holds it is enough to block.
     """
 
     kind: IndicatorKind
@@ -829,6 +829,7 @@ class Indicator:
     source: str = ""
     date: str = ""
     description: str = ""
+    sure: bool = True
 
 
 # --- mail ------------------------------------------------------------------------------------------------

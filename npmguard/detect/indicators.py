@@ -102,7 +102,7 @@ class IndicatorMatcher:
         ordered = sorted(set(indicators))
         told = sha256()
         for each in ordered:
-            fields = (str(each.kind), each.value, each.source, each.date, each.description)
+            fields = (str(each.kind), each.value, each.source, each.date, each.description, str(each.sure))
             told.update(b"".join(b"%d:%s" % (len(text), text) for text in (field.encode() for field in fields)))
         self.digest: Final = told.hexdigest()
         self._values = _Values(ordered)
@@ -153,9 +153,8 @@ class _Values:
             IndicatorKind.URL: self._put_url,
             IndicatorKind.PURL: self._put_package,
         }
-        for each in sorted(
-            ordered, key=lambda it: not it.source
-        ):  # of one value, the one that says whose it is
+        # of one value, the one that is surer, then the one that says whose it is
+        for each in sorted(ordered, key=lambda it: (not it.sure, not it.source)):
             put[each.kind](each)
         self.lengths = {host: sorted({len(rest) for rest in rests}) for host, rests in self.urls.items()}
         self.mail_hosts = frozenset(mail.partition(b"@")[2] for mail in self.mails)
@@ -480,6 +479,8 @@ def _finding(
 ) -> Finding:
     if indicator.kind is IndicatorKind.PURL:
         start = "It is "
+    if not indicator.sure:
+        confidence = Confidence.MEDIUM
     return Finding(
         rule=RULE,
         severity=Severity.CRITICAL,

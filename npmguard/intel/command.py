@@ -18,6 +18,7 @@ def render_status(status: FeedStatus, max_age: float) -> str:
         f"feed      {status.url}",
         f"records   {status.records:,} of malware, {status.withdrawn:,} of them withdrawn",
         f"packages  {status.packages:,}",
+        f"names     {status.indicators:,} domains, addresses and URLs of attacks",
         f"newest    {status.newest or 'none'}",
         f"checked   {status.checked:%Y-%m-%d %H:%M} UTC, {status.age / _HOUR:.1f} hours ago: {fresh}",
     ]

@@ -17,10 +17,11 @@ import msgspec
 
 from npmguard.errors import CacheError
 from npmguard.intel.malware import Bounds, Record, Source, Statement
+from npmguard.model import Indicator, IndicatorKind
 
 FILE_NAME: Final = "malware.db"
 APPLICATION_ID: Final = 0x6E706D6D  # "npmm"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
@@ -39,6 +40,13 @@ CREATE TABLE packages (
     number INTEGER NOT NULL,
     bounds BLOB NOT NULL,  -- MessagePack
     PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+CREATE TABLE indicators (
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    sure INTEGER NOT NULL,
+    PRIMARY KEY (number, kind, value)
 ) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 5.0
@@ -60,6 +68,7 @@ class FeedStatus:
     records: int = 0
     withdrawn: int = 0
     packages: int = 0
+    indicators: int = 0
     unreadable: int = 0
     newest: str = ""
     checked: datetime | None = None
@@ -118,6 +127,27 @@ class FeedIndex:
             raise CacheError(f"the index {self.path} is damaged: {error}; run npmguard feed update") from error
         return {name: tuple(statements) for name, statements in found.items()}
 
+    def indicators(self) -> tuple[Indicator, ...]:
+        """What the records name beside packages, each value once, with the first record that names it; sorted.
+
+        Raises:
+            CacheError: as :meth:`statements`.
+        """
+        query = (
+            "SELECT i.kind, i.value, i.sure, r.id, min(r.date || ' ' || r.id), r.date, r.summary"
+            " FROM indicators AS i JOIN records AS r ON r.number = i.number GROUP BY i.kind, i.value"
+        )
+        try:
+            with closing(self.connect()) as database:
+                return tuple(
+                    sorted(
+                        Indicator(IndicatorKind(kind), value, f"{Source.OSV} {id_}", date, summary, bool(sure))
+                        for kind, value, sure, id_, _, date, summary in database.execute(query)
+                    )
+                )
+        except (sqlite3.Error, ValueError) as error:
+            raise CacheError(f"the index {self.path} is damaged: {error}; run npmguard feed update") from error
+
     def lookup(self, versions: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[Record, ...]]:
         """The records that call a (name, version) malware, for those where there are any.
 
@@ -173,6 +203,7 @@ class FeedIndex:
             records=int(meta["records"]),
             withdrawn=int(meta["withdrawn"]),
             packages=int(meta["packages"]),
+            indicators=int(meta["indicators"]),
             unreadable=int(meta["unreadable"]),
             newest=meta["newest"],
             checked=checked,

@@ -276,6 +276,7 @@ def _add(
     (number,) = database.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
     records: list[tuple[object, ...]] = []
     packages: list[tuple[str, int, bytes]] = []
+    indicators: list[tuple[int, str, str, bool]] = []
     for info in members:
         document = _read(feed, info, limits.feed_record_bytes)
         if document is None:
@@ -293,9 +294,10 @@ def _add(
         number += 1
         records.append(_row(number, info, osv))
         packages += [(name, number, encode(bounds)) for name, bounds in osv.packages.items()]
+        indicators += [(number, str(it.kind), it.value, it.sure) for it in osv.indicators]
         if len(records) >= _BATCH:
-            _insert(database, records, packages)
-    _insert(database, records, packages)
+            _insert(database, records, packages, indicators)
+    _insert(database, records, packages, indicators)
     return unreadable
 
 
@@ -326,12 +328,16 @@ def _row(number: int, info: zipfile.ZipInfo, osv: OsvRecord) -> tuple[object, ..
 
 
 def _insert(
-    database: sqlite3.Connection, records: list[tuple[object, ...]], packages: list[tuple[str, int, bytes]]
+    database: sqlite3.Connection,
+    records: list[tuple[object, ...]],
+    packages: list[tuple[str, int, bytes]],
+    indicators: list[tuple[int, str, str, bool]],
 ) -> None:
     database.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", records)
     database.executemany("INSERT INTO packages VALUES (?, ?, ?)", packages)
-    records.clear()
-    packages.clear()
+    database.executemany("INSERT OR IGNORE INTO indicators VALUES (?, ?, ?, ?)", indicators)
+    for written in (records, packages, indicators):
+        written.clear()
 
 
 def _forget(database: sqlite3.Connection, ids: list[str]) -> None:
@@ -339,7 +345,8 @@ def _forget(database: sqlite3.Connection, ids: list[str]) -> None:
         return
     gone = (json.dumps(ids),)
     numbers = "SELECT number FROM records WHERE id IN (SELECT value FROM json_each(?))"
-    database.execute(f"DELETE FROM packages WHERE number IN ({numbers})", gone)  # noqa: S608 - both are constants
+    for table in ("packages", "indicators"):
+        database.execute(f"DELETE FROM {table} WHERE number IN ({numbers})", gone)  # noqa: S608 - constants
     database.execute("DELETE FROM records WHERE id IN (SELECT value FROM json_each(?))", gone)
 
 
@@ -350,6 +357,7 @@ def _summarise(
         "SELECT count(*), coalesce(sum(withdrawn), 0), coalesce(max(modified), '') FROM records"
     ).fetchone()
     (packages,) = database.execute("SELECT count(DISTINCT name) FROM packages").fetchone()
+    (indicators,) = database.execute("SELECT count(DISTINCT kind || value) FROM indicators").fetchone()
     meta = {
         "url": url,
         "etag": answer.etag or "",
@@ -358,6 +366,7 @@ def _summarise(
         "records": str(records),
         "withdrawn": str(withdrawn),
         "packages": str(packages),
+        "indicators": str(indicators),
         "unreadable": str(unreadable),
         "newest": newest,
     }

@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
+from npmguard.errors import IndicatorError
+from npmguard.intel.indicators import make_indicator
 from npmguard.intel.malware import Bounds, Event, Record, Source, one_line
+from npmguard.intel.well_known import load_well_known
+from npmguard.model import Indicator, IndicatorKind
 
 ECOSYSTEM: Final = "npm"
 RECORD_ID: Final = re.compile(r"MAL-[0-9]{4}-[0-9]{1,12}", re.ASCII)
 _ALIASES = 20
+_MOST_INDICATORS = 1000  # of one kind, in one record
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])(?=T|$)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class OsvRecord:
-    """One record as read: ``modified`` is its time stamp as written, ``packages`` its npm packages by name."""
+    """One record as read: ``modified`` is its time stamp as written, ``packages`` its npm packages by name.
+
+    ``indicators`` are the domains, addresses and URLs of the attack that it names, less what is everybody's.
+    """
 
     record: Record
     modified: str
     withdrawn: bool
     packages: Mapping[str, Bounds]
+    indicators: tuple[Indicator, ...] = ()
 
 
 class _Package(msgspec.Struct):
@@ -65,6 +74,19 @@ class _Osv(msgspec.Struct):
     summary: str | None = None
     aliases: list[str] | None = None
     affected: list[_Affected] | None = None
+    database_specific: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Iocs(msgspec.Struct):
+    """Indicators as ossf/malicious-packages has them (``internal/report/indicators.go`` there)."""
+
+    domains: list[str] | None = None
+    ips: list[str] | None = None
+    urls: list[str] | None = None
+
+
+class _Specific(msgspec.Struct):
+    iocs: _Iocs | None = None
 
 
 _decoder = msgspec.json.Decoder(_Osv)
@@ -107,7 +129,9 @@ def parse_record(document: bytes, ids: re.Pattern[str]) -> OsvRecord:
         url=f"https://osv.dev/vulnerability/{osv.id}",
         aliases=tuple(it for it in (osv.aliases or [])[:_ALIASES] if _ALIAS.fullmatch(it)),
     )
-    return OsvRecord(record, one_line(osv.modified, 40), withdrawn, {} if withdrawn else _packages(osv))
+    packages = {} if withdrawn else _packages(osv)
+    indicators = _indicators(osv, record) if packages else ()
+    return OsvRecord(record, one_line(osv.modified, 40), withdrawn, packages, indicators)
 
 
 def _packages(osv: _Osv) -> dict[str, Bounds]:
@@ -126,6 +150,34 @@ def _packages(osv: _Osv) -> dict[str, Bounds]:
         return {name: Bounds.of(listed[name], ranges[name]) for name in listed}
     except ValueError as error:
         raise ValueError(f"{osv.id} cannot be evaluated: {error}") from None
+
+
+def _indicators(osv: _Osv, record: Record) -> tuple[Indicator, ...]:
+    """What the record names beside packages; what is in no known form there is no reason to refuse it."""
+    if not osv.database_specific:
+        return ()
+    try:
+        iocs = msgspec.json.decode(osv.database_specific, type=_Specific).iocs
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    if iocs is None:
+        return ()
+    source, about = f"{record.source} {record.id}", record.summary
+    common = load_well_known()
+    found: set[Indicator] = set()
+    for kind, values, sure in (
+        (IndicatorKind.URL, iocs.urls, True),
+        (IndicatorKind.DOMAIN, iocs.domains, False),
+        (IndicatorKind.IP, iocs.ips, False),
+    ):
+        for value in (values or [])[:_MOST_INDICATORS]:
+            try:
+                indicator = make_indicator(kind, value, source, record.date, about)
+            except IndicatorError:  # a network, or no address at all
+                continue
+            if not common.covers(indicator):
+                found.add(replace(indicator, sure=sure))
+    return tuple(sorted(found))
 
 
 def _events(found: _Range) -> list[Event]:

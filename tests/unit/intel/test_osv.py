@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npmguard.intel.osv import OsvRecord, parse_osv
+from tests.feeds import osv_record
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "osv"
 
@@ -136,3 +137,58 @@ def test_any_json_is_read_or_refused(fields: dict[str, Any]) -> None:
         assert str(error).isprintable()  # noqa: PT017 - both ways are right
     else:
         assert osv.record.summary.isprintable()
+
+
+# --- indicators ------------------------------------------------------------------------------------------
+
+
+def test_a_real_record_names_the_attacker_s_hosts() -> None:
+    axios = real("MAL-2026-2307")
+    assert [(str(it.kind), it.value, it.sure) for it in axios.indicators] == [
+        ("domain", "sfrclak.com", False),
+        ("ip", "142.11.206.73", False),
+        ("url", "http://sfrclak.com:8000/6202033", True),
+    ]
+    assert {(it.source, it.date) for it in axios.indicators} == {("OSV MAL-2026-2307", "2026-03-31")}
+
+
+def naming(**iocs: Any) -> tuple[str, ...]:
+    record = osv_record("MAL-2026-1", "evil", "1.0.0", database_specific={"iocs": iocs})
+    return tuple(it.value for it in parse_osv(json.dumps(record).encode()).indicators)
+
+
+def test_what_is_everybody_s_is_no_indicator() -> None:
+    assert naming(
+        domains=["github.com", "registry.npmjs.org", "c2.example"],
+        ips=["127.0.0.1", "8.8.8.8", "203.0.113.9", "203.0.113.0/24"],
+        urls=["https://api.github.com/user", "https://pastebin.com/raw/x", "https://c2.example/x"],
+    ) == ("c2.example", "203.0.113.9", "https://c2.example/x", "https://pastebin.com/raw/x")
+
+
+@pytest.mark.parametrize(
+    "specific",
+    [
+        None,
+        [],
+        "text",
+        {"iocs": []},
+        {"iocs": {"domains": "c2.example"}},
+        {"iocs": {"ips": [7]}},
+        {"iocs": None},
+    ],
+)
+def test_indicators_in_no_known_form_leave_the_record_as_it_is(specific: Any) -> None:
+    record = osv_record("MAL-2026-1", "evil", "1.0.0", database_specific=specific)
+    parsed = parse_osv(json.dumps(record).encode())
+    assert (parsed.indicators, list(parsed.packages)) == ((), ["evil"])
+
+
+def test_a_withdrawn_record_names_nothing() -> None:
+    record = osv_record(
+        "MAL-2026-1",
+        "evil",
+        "1.0.0",
+        withdrawn="2026-05-02T00:00:00Z",
+        database_specific={"iocs": {"domains": ["c2.example"]}},
+    )
+    assert parse_osv(json.dumps(record).encode()).indicators == ()
