@@ -7,7 +7,7 @@ ARGS   ?=
 FEED   ?= optional
 BIN    := $(VENV)/bin
 
-.PHONY: scan test unit lint bench accuracy docs clean
+.PHONY: scan test unit lint bench accuracy docs lock clean
 
 $(BIN)/npmguard: pyproject.toml $(shell find npmguard rules -type f -not -name '*.pyc')
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,11 @@ docs: $(VENV)-test/.ready
 	$(VENV)-test/bin/npmguard rules docs --output docs/rules.md
 	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(settings_schema().decode(), end='')" > docs/settings.schema.json
 	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(accepted_schema().decode(), end='')" > docs/accepted.schema.json
+
+# The exact versions, with hashes, that the action and the image install.
+lock: $(VENV)-test/.ready
+	$(VENV)-test/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 
 clean:
 	rm -rf $(VENV) $(VENV)-test build dist .mypy_cache .ruff_cache .pytest_cache
