@@ -16,6 +16,14 @@ from npmguard.package.script import ScriptRisk, script_risks
 
 _KIND_GROUPS = {"any": frozenset(KINDS), "checksummed": frozenset(CHECKSUMMED)}
 _NAME = re.compile(r"[\w$*?@/:\-\[\]]+(?:\.[\w$*?@/:\-\[\]]+)*")
+EVIDENT_SHAPES = frozenset(
+    {
+        *("plants-address-in-page", "plants-address-in-clipboard", "plants-address-in-text"),
+        *("pays-own-address", "redirects-recipient"),
+    }
+)
+"""The shapes that hold only where an address stands, or can be built, in the file."""
+
 FUNCTION = "function"
 WRAPPER = "wrapper"
 
@@ -115,7 +123,8 @@ class Clause:
     every ``source>sink`` asked for). ``value`` is asked of what is written, of the string, of the pattern's
     source, of the script or of the detail of the flow's source; ``written`` asks for
     a function to be written (:data:`FUNCTION`), or for one that calls what was there before
-    (:data:`WRAPPER`). Two clauses are never equal, so that each keeps its own hits.
+    (:data:`WRAPPER`). ``rare`` says that the rest of its rules is everyday words: the prefilter asks for it in
+    every file. Two clauses are never equal, so that each keeps its own hits.
     """
 
     kind: ClauseKind
@@ -124,6 +133,7 @@ class Clause:
     written: str | None = None
     args: tuple[ArgumentTest, ...] = ()
     least: AtLeast = AtLeast()
+    rare: bool = False
 
 
 class Re2Pattern(Protocol):
@@ -176,11 +186,11 @@ def read_clause(kind: ClauseKind, item: Item) -> Clause:
     """
     match kind:
         case ClauseKind.STRING:
-            fields = item.fields((), (*_TEXT_KEYS, "count", "distinct", "kinds"))
-            return Clause(kind, value=_text_test(item, fields), least=_least(fields))
+            fields = item.fields((), (*_TEXT_KEYS, "count", "distinct", "kinds", "rare"))
+            return Clause(kind, value=_text_test(item, fields), least=_least(fields), rare=_is_rare(fields))
         case ClauseKind.REGEX:
-            fields = item.fields((), ("accepts", "matches", "count", "distinct", "kinds"))
-            return Clause(kind, value=_text_test(item, fields), least=_least(fields))
+            fields = item.fields((), ("accepts", "matches", "count", "distinct", "kinds", "rare"))
+            return Clause(kind, value=_text_test(item, fields), least=_least(fields), rare=_is_rare(fields))
         case ClauseKind.MANIFEST:
             fields = item.fields(("scripts",), ("matches", "shell", "count"))
             asked = _text_test(item, fields, ("matches", "shell"))
@@ -203,9 +213,10 @@ def read_clause(kind: ClauseKind, item: Item) -> Clause:
             return _flow(item)
         case _:
             if not item.is_mapping():
-                return Clause(kind, _names(item))
+                return Clause(kind, _names(item), rare=set(item.texts()) <= EVIDENT_SHAPES)
             fields = item.fields(("name",), ("count", "distinct"))
-            return Clause(kind, _names(fields["name"]), least=_least(fields))
+            names = _names(fields["name"])
+            return Clause(kind, names, least=_least(fields), rare=set(names) <= EVIDENT_SHAPES)
 
 
 def _flow(item: Item) -> Clause:
@@ -239,6 +250,10 @@ def _least(fields: Mapping[str, Item]) -> AtLeast:
         distinct=fields["distinct"].number(1) if "distinct" in fields else 1,
         kinds=fields["kinds"].number(1) if "kinds" in fields else 0,
     )
+
+
+def _is_rare(fields: Mapping[str, Item]) -> bool:
+    return "rare" in fields and fields["rare"].flag()
 
 
 def _names(item: Item) -> tuple[str, ...]:

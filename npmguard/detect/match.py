@@ -386,8 +386,13 @@ def merge(several: Sequence[Hits]) -> Hits:
 
 
 def _that_act(hits: Sequence[Hit]) -> Sequence[Hit]:
-    """The places of an anchor where something is done, if there are any: a string does nothing by itself."""
-    acting = [hit for hit in hits if hit.fact is not None and hit.fact.kind in _ACTS]
+    """The places of an anchor where something is done, if there are any: a string does nothing by itself.
+
+    A shape that tells of a function (a function that is called on load) is as good as a call of it.
+    """
+    acting = [
+        hit for hit in hits if hit.fact is not None and (hit.fact.kind in _ACTS or hit.fact.target is not None)
+    ]
     return acting or hits
 
 

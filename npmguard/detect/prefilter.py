@@ -230,10 +230,8 @@ class _Trees:
             return self.match(entry, names, assume=assume)
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
-        if assume and entry.args and self._evidence(entry) != _TRUE:
-            return (
-                _FALSE  # a call that is known by its evidence: its name alone (replace) is no half of anything
-            )
+        if assume and (entry.rare or (entry.args and self._evidence(entry) != _TRUE)):
+            return _FALSE  # known by its evidence alone: its name (replace), or the rest, is everyday words
         named = _TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)
         return named if assume else _all_of([named, self._evidence(entry)])
 
@@ -281,7 +279,7 @@ class _Trees:
         tests = [test.text for test in clause.args]
         if clause.value is not None:
             tests.append(clause.value)
-        needed = []
+        needed = [_HAS_ADDRESS] if clause.kind is ClauseKind.SHAPE and clause.rare else []
         for test in tests:
             if test.address:
                 needed.append(_HAS_ADDRESS)
@@ -345,7 +343,7 @@ def _in_use(clause: Clause, name: str) -> list[str]:
     segments = [part for part in name.split(".") if part not in ("*", "?", "this")]
     if clause.kind not in (ClauseKind.WRITE, ClauseKind.CALL, ClauseKind.NEW) or set(segments) <= {"[]"}:
         return []
-    spelled = [r"[\w$]+" if "*" in part or part == "[]" else re.escape(part) for part in segments]
+    spelled = [r"[\w$]+" if "*" in part or part == "[]" else _literally(part) for part in segments]
     member = (r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else "") + _DOT.join(spelled)
     if clause.kind is ClauseKind.WRITE:
         assigned = rf"/{member}[\"'`]?\s*\]?\s*=[^=>]/"
@@ -353,6 +351,10 @@ def _in_use(clause: Clause, name: str) -> list[str]:
     first = next((test.text.equals for test in clause.args if test.at == 0), frozenset())
     argument = rf"\s*[\"'`]({'|'.join(map(_escaped, sorted(first)))})[\"'`]" if first else ""
     return [rf"/{member}[\"'`]?\s*\]?\s*(\?\.\s*)?\({argument}/"]
+
+
+def _literally(text: str) -> str:
+    return re.escape(text).replace("/", r"\/")  # which would end the pattern
 
 
 def _escaped(text: str) -> str:

@@ -1,4 +1,7 @@
-"""The shape ``rewrites-recipient``: a function changes who receives what one of its parameters describes."""
+"""The shape ``rewrites-recipient``: a function changes who receives what one of its parameters describes.
+
+``redirects-recipient`` is the same where a wallet address that stands in the code is written.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from tree_sitter import Node
 from npmguard.javascript.bindings import How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.own_addresses import OwnAddresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place, first_child
 
@@ -35,6 +39,10 @@ class Recipients:
 
     def find(self) -> Iterator[Place]:
         """Assignments to, and replaced copies of, what a parameter describes."""
+        return (place for place, _value in self.rewrites())
+
+    def rewrites(self) -> Iterator[tuple[Place, Node]]:
+        """The same, with what is written as the recipient."""
         for node, left, kind, right, _compound in self._program.in_time(self._index.assignments):
             if kind not in MEMBERS or right is None or unwrap(right).type in _NO_ADDRESS:
                 continue
@@ -44,24 +52,24 @@ class Recipients:
             elif self._constants.property_name(left) not in _RECIPIENTS:
                 continue
             if self._given(first_child(left)):
-                yield (node.start_byte, node.end_byte, None)
+                yield (node.start_byte, node.end_byte, None), right
         yield from self._copies()
         yield from self._definitions()
 
-    def _copies(self) -> Iterator[Place]:
+    def _copies(self) -> Iterator[tuple[Place, Node]]:
         """``{...transaction, to: other}`` and ``Object.assign({}, transaction, {to: other})``."""
         text = self._index.text
         keys = [
-            key
-            for key, _value, kind, _name in self._index.pairs
+            (key, value)
+            for key, value, kind, _name in self._index.pairs
             if kind not in _NO_ADDRESS and _RECIPIENT_KEY.match(text, key.start_byte)
         ]
         keys += [
-            node
+            (node, node)
             for node in self._index.of("shorthand")
             if text[node.start_byte : node.end_byte].decode("utf-8", "replace") in _RECIPIENTS
         ]
-        for key in self._program.in_time(keys):
+        for key, value in self._program.in_time(keys):
             way = self._program.way_to(key)
             holders = [position for position, node in enumerate(way) if node.type == "object"]
             if not holders:
@@ -71,7 +79,7 @@ class Recipients:
             spread = [first_child(child) for child in before if child.type == "spread_element"]
             spread += self._assigned_with(way[: holders[-1]], literal)
             if any(self._given(node) for node in spread):
-                yield (literal.start_byte, literal.end_byte, None)
+                yield (literal.start_byte, literal.end_byte, None), value
 
     def _assigned_with(self, around: list[Node], literal: Node) -> list[Node | None]:
         """What stands before an object literal in ``Object.assign``."""
@@ -82,12 +90,12 @@ class Recipients:
             return []
         return [node for node in arguments(around[-2]) if node.end_byte <= literal.start_byte]
 
-    def _definitions(self) -> Iterator[Place]:
+    def _definitions(self) -> Iterator[tuple[Place, Node]]:
         """``Reflect.set(transaction, "to", other)`` and ``Object.defineProperty``."""
         for call, _callee, _kind in self._program.in_time(self._index.calls_of((b"set", b"defineProperty"))):
             given = arguments(call)
             if len(given) > 2 and self._constants.text(given[1]) in _RECIPIENTS and self._given(given[0]):
-                yield (call.start_byte, call.end_byte, None)
+                yield (call.start_byte, call.end_byte, None), given[2]
 
     def _given(self, node: Node | None) -> bool:
         """Whether an expression is, or is taken from, a parameter of a function around it."""
@@ -129,6 +137,15 @@ class Recipients:
                 return given[-1] if tail == b"assign" and given[0].type == "object" else given[0]
             return first_child(callee)
         return given[0] if given and callee.type == "identifier" else None
+
+
+class OwnRecipients(Recipients):
+    """Finds functions that change who is paid to an address that stands in the code."""
+
+    def find(self) -> Iterator[Place]:
+        """Those rewrites that write such an address."""
+        own = OwnAddresses(self._program)
+        return (place for place, value in self.rewrites() if own.may_be(value))
 
 
 def _root_of(member: Node) -> Node | None:

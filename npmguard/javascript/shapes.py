@@ -12,6 +12,11 @@
 ``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
 ``invisible-payload``   so many characters without a glyph that they carry something
 ``code-out-of-sight``   code behind a run of blanks that is wider than a window
+``plants-address-in-…`` a wallet address in the code is put into a page, onto the clipboard or in a text's place
+``redirects-recipient`` a function changes who receives it to a wallet address in the code
+``pays-own-address``    a wallet address in the code is a transaction's recipient or spender
+``called-on-load``      a function is called by the file itself when it is loaded
+``unlimited-amount``    the greatest number that a token's amount can be
 ======================= ==============================================================================
 
 Each is neutral: libraries have them by trade, but for unseen payloads and code out of sight.
@@ -26,10 +31,16 @@ from npmguard.javascript.deletions import HomeDeletions, ManifestSwaps, OwnFileC
 from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.endless import EndlessLoops
 from npmguard.javascript.invisible import Unseen
+from npmguard.javascript.amounts import UnlimitedAmounts
+from npmguard.javascript.edit_distance import EditDistances
+from npmguard.javascript.load_calls import LoadCalls
 from npmguard.javascript.most_similar import Choices
+from npmguard.javascript.payees import Payees
+from npmguard.javascript.planting import PlantingInClipboard, PlantingInPage, PlantingInText
 from npmguard.javascript.program import Program
 from npmguard.javascript.recipients import Recipients
 from npmguard.javascript.sight import OutOfSight
+from npmguard.javascript.recipients import OwnRecipients, Recipients
 from npmguard.javascript.tree import Place
 from npmguard.javascript.wrapping import Hook, Wrapping
 
@@ -39,6 +50,8 @@ UNDECODABLE = "undecodable"
 
 
 class _Search(Protocol):
+    """A search for one shape."""
+
     def __init__(self, program: Program) -> None: ...
 
     def find(self) -> Iterator[Place]: ...
@@ -55,6 +68,13 @@ _SEARCHES: dict[str, type[_Search]] = {
     "endless-loop-at-load": EndlessLoops,
     "invisible-payload": Unseen,
     "code-out-of-sight": OutOfSight,
+    "plants-address-in-page": PlantingInPage,
+    "plants-address-in-clipboard": PlantingInClipboard,
+    "plants-address-in-text": PlantingInText,
+    "redirects-recipient": OwnRecipients,
+    "pays-own-address": Payees,
+    "called-on-load": LoadCalls,
+    "unlimited-amount": UnlimitedAmounts,
 }
 SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, UNDECODABLE, *_SEARCHES})
 """The names of all shapes that there are."""

@@ -45,6 +45,7 @@ const TRANSFORMS = {
     const result = await esbuild.build({
       entryPoints: [job.entry],
       bundle: true,
+      packages: 'external',
       minify: true,
       write: false,
       format: job.module ? 'esm' : 'cjs',

@@ -1,0 +1,63 @@
+"""The shape ``pays-own-address``: an address of the code's own is who is paid, or may spend.
+
+It is given as the recipient or spender of a transaction, is in its call data, or is an argument of a method that
+transfers, approves or hands over authority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from npmguard.javascript.callsites import arguments
+from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.own_addresses import OwnAddresses
+from npmguard.javascript.program import Program
+from npmguard.javascript.tree import Place
+
+_KEYS = frozenset(
+    b"to toPubkey toAddress recipient receiver destination beneficiary spender operator delegate newAuthority data "
+    b"input offerer zone conduit payTo".split()
+)
+_METHODS = frozenset(
+    b"approve setApprovalForAll increaseAllowance increaseApproval permit transfer transferFrom safeTransferFrom "
+    b"sendTrx sendToken sendBitcoin sendTransaction createTransferInstruction createTransferCheckedInstruction "
+    b"createApproveInstruction createSetAuthorityInstruction createCloseAccountInstruction addOutput "
+    b"encodeFunctionData encodeFunctionCall encodeABI writeContract methods".split()
+)
+_MAX_PLACES = 4_000  # of a file that are looked at
+
+
+class Payees:
+    """Finds where an address of the code's own is paid or may spend."""
+
+    def __init__(self, program: Program) -> None:
+        """Prepare to search *program*."""
+        self._program = program
+        self._index = program.index
+        self._own = OwnAddresses(program)
+
+    def find(self) -> Iterator[Place]:
+        """The properties, assignments and calls that name it."""
+        for node, value in self._program.in_time(self._places()[:_MAX_PLACES]):
+            if self._own.may_be(value):
+                yield (node.start_byte, node.end_byte, None)
+
+    def _places(self) -> list[tuple[Node, Node]]:
+        text = self._index.text
+        found = [
+            (key, value)
+            for key, value, _kind, name in self._index.pairs
+            if (text[key.start_byte : key.end_byte].strip(b"\"'[]") if name is None else name) in _KEYS
+        ]
+        found += [
+            (node, node) for node in self._index.of("shorthand") if text[node.start_byte : node.end_byte] in _KEYS
+        ]
+        for node, left, kind, right, _compound in self._index.assignments:
+            if kind in MEMBERS and right is not None and self._own.called(left) in _KEYS:
+                found.append((node, right))
+        for call, callee, _kind in self._index.every_call():
+            if self._own.called(callee) in _METHODS:
+                found += [(call, given) for given in arguments(call)]
+        return found
