@@ -1,7 +1,8 @@
 """The shape ``called-on-load``: a function that the file itself calls when it is loaded.
 
-What is called with arguments, or for what it returns, is not meant: modules of a bundle and factories are called so.
-An asynchronous function that is called where it stands is meant; a plain one is how bundles wrap whole files.
+What is called with arguments, or for what it returns, is not meant: modules of a bundle and factories are
+called so. An asynchronous function that is called where it stands is meant; a plain one is how bundles wrap
+whole files.
 """
 
 from __future__ import annotations

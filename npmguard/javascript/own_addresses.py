@@ -1,9 +1,9 @@
 """Whether a value may be a wallet address that stands in the code.
 
-A value is followed back to what it may be: through names with all that they are given, tables, choices, texts that
-are put together, small functions, the calls of a function for its parameters, and members of ``this``. Methods
-return what they are called on or given (``table.concat(found).find(…)``). It is a guess on the wide side: neutral by
-itself, and meant for what is put where an address matters.
+A value is followed back to what it may be: through names with all that they are given, tables, choices, texts
+that are put together, small functions, the calls of a function for its parameters, and members of ``this``.
+Methods return what they are called on or given (``table.concat(found).find(…)``). It is a guess on the wide
+side: neutral by itself, and meant for what is put where an address matters.
 """
 
 from __future__ import annotations

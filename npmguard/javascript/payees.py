@@ -1,7 +1,7 @@
 """The shape ``pays-own-address``: an address of the code's own is who is paid, or may spend.
 
-It is given as the recipient or spender of a transaction, is in its call data, or is an argument of a method that
-transfers, approves or hands over authority.
+It is given as the recipient or spender of a transaction, is in its call data, or is an argument of a method
+that transfers, approves or hands over authority.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
 
 _KEYS = frozenset(
-    b"to toPubkey toAddress recipient receiver destination beneficiary spender operator delegate newAuthority data "
-    b"input offerer zone conduit payTo".split()
+    b"to toPubkey toAddress recipient receiver destination beneficiary spender operator delegate newAuthority "
+    b"data input offerer zone conduit payTo".split()
 )
 _METHODS = frozenset(
-    b"approve setApprovalForAll increaseAllowance increaseApproval permit transfer transferFrom safeTransferFrom "
-    b"sendTrx sendToken sendBitcoin sendTransaction createTransferInstruction createTransferCheckedInstruction "
-    b"createApproveInstruction createSetAuthorityInstruction createCloseAccountInstruction addOutput "
-    b"encodeFunctionData encodeFunctionCall encodeABI writeContract methods".split()
+    b"approve setApprovalForAll increaseAllowance increaseApproval permit transfer transferFrom "
+    b"safeTransferFrom sendTrx sendToken sendBitcoin sendTransaction createTransferInstruction "
+    b"createTransferCheckedInstruction createApproveInstruction createSetAuthorityInstruction "
+    b"createCloseAccountInstruction addOutput writeContract encodeFunctionData encodeFunctionCall "
+    b"encodeABI".split()
 )
 _MAX_PLACES = 4_000  # of a file that are looked at
 
@@ -46,13 +47,15 @@ class Payees:
 
     def _places(self) -> list[tuple[Node, Node]]:
         text = self._index.text
-        found = [
-            (key, value)
-            for key, value, _kind, name in self._index.pairs
-            if (text[key.start_byte : key.end_byte].strip(b"\"'[]") if name is None else name) in _KEYS
-        ]
+        found = []
+        for key, value, _kind, name in self._index.pairs:
+            spelled = text[key.start_byte : key.end_byte].strip(b"\"'[]") if name is None else name
+            if spelled in _KEYS:
+                found.append((key, value))
         found += [
-            (node, node) for node in self._index.of("shorthand") if text[node.start_byte : node.end_byte] in _KEYS
+            (node, node)
+            for node in self._index.of("shorthand")
+            if text[node.start_byte : node.end_byte] in _KEYS
         ]
         for node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and self._own.called(left) in _KEYS:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -29,14 +28,14 @@ _PUT_IN_PAGE = frozenset(
     b"setAttribute setRangeText replaceData replaceWith insertAdjacentHTML toCanvas toDataURL write".split()
 )
 _PUT_IN_CLIPBOARD = frozenset(
-    b"setData writeText write writeSync setString setStringAsync copy execSync exec execFileSync spawnSync spawn "
-    b"end".split()
+    b"setData writeText write writeSync setString setStringAsync copy execSync exec execFileSync spawnSync "
+    b"spawn end".split()
 )
 _REPLACED = frozenset({b"replace", b"replaceAll", b"join", b"splice"})
 _MAX_PUTS = 4_000  # places of a file that are looked at
 
 
-class _Planting(ABC):
+class _Planting:
     """Finds where code puts an address of its own."""
 
     members: ClassVar[frozenset[bytes]] = frozenset()
@@ -66,7 +65,8 @@ class _Planting(ABC):
         for call, callee, _kind in self._index.every_call():
             name = self._own.called(callee)
             if name in self.methods or (not name and self._names(callee) in self.methods):
-                found += [(call, given) for given in arguments(call)[self.first :]]
+                first = 0 if name == b"join" else self.first
+                found += [(call, given) for given in arguments(call)[first:]]
         return found
 
     def _names(self, callee: Node) -> bytes:

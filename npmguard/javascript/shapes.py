@@ -27,20 +27,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from npmguard.javascript.amounts import UnlimitedAmounts
 from npmguard.javascript.deletions import HomeDeletions, ManifestSwaps, OwnFileCopies, OwnFileDeletions
 from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.endless import EndlessLoops
 from npmguard.javascript.invisible import Unseen
-from npmguard.javascript.amounts import UnlimitedAmounts
-from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.load_calls import LoadCalls
 from npmguard.javascript.most_similar import Choices
 from npmguard.javascript.payees import Payees
 from npmguard.javascript.planting import PlantingInClipboard, PlantingInPage, PlantingInText
 from npmguard.javascript.program import Program
-from npmguard.javascript.recipients import Recipients
-from npmguard.javascript.sight import OutOfSight
 from npmguard.javascript.recipients import OwnRecipients, Recipients
+from npmguard.javascript.sight import OutOfSight
 from npmguard.javascript.tree import Place
 from npmguard.javascript.wrapping import Hook, Wrapping
 
