@@ -51,6 +51,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     fold_steps: int = 200_000  # constant-folding work in one file
     layer_depth: int = 8  # code in code in code: text that is evaluated, one in another
     layer_bytes: int = 16 * 1024**2  # all text that one file evaluates, decoded
+    interpreted_steps: int = 120_000_000  # work on calls of one file's own functions; 20 million a second
+    interpreted_units: int = 64 * 1024**2  # characters that these calls make, together
+    interpreted_depth: int = 4_000  # expressions inside one another, through all calls under way
     analysis_seconds: float = 60.0  # one package
     lockfile_bytes: int = 256 * 1024**2
     mail_bytes: int = 64 * 1024**2  # one message

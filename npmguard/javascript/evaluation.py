@@ -1,0 +1,372 @@
+"""Calls of a file's own functions, worked out where they need nothing but the file itself.
+
+A function can be worked out where all that it reaches by name is functions, constants and variables that nothing
+else changes. What changes them before the function is used (the rotation of a table of strings) is a call at the
+level of their declaration that is given one of them: it is interpreted first.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tree_sitter import Node
+
+from npmguard.config import Limits
+from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, Definition, How, pattern_names
+from npmguard.javascript.callsites import unwrap
+from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.interpreter.compiler import Compiler
+from npmguard.javascript.interpreter.convert import to_constant, to_js
+from npmguard.javascript.interpreter.expressions import item
+from npmguard.javascript.interpreter.functions import Closure
+from npmguard.javascript.interpreter.layout import Cell
+from npmguard.javascript.interpreter.machine import Machine
+from npmguard.javascript.interpreter.model import JS, Exhausted, Frame, Func, GiveUp, Thrown
+from npmguard.javascript.interpreter.world import KNOWN_GLOBALS
+from npmguard.javascript.scopes import Scopes
+from npmguard.javascript.tree import first_child, way_to
+from npmguard.javascript.values import UNDEFINED, UNKNOWN, Value
+
+CALL_STEPS = 20  # of the fuel, one call may take this part
+_CHECKED = 3  # results of each function that are worked out twice
+_HOPELESS = 40  # calls of a function without any result
+_MAX_REACHED = 400  # functions and variables that a function may reach
+_MAX_WORK = 400_000  # names that are looked at for one file, to find what functions reach
+_STACK = 30_000  # frames of Python; the interpreter's own depth ends before
+
+_BEFORE = re.compile(rb"[(,]\s*\Z")
+_AFTER = re.compile(rb"\s*[),]")
+_CHANGES = re.compile(
+    rb"\s*(?:(?:\?\.|\.)\s*|\[\s*['\"`])(?:push|pop|shift|unshift|splice|sort|fill|reverse|copyWithin)\b"
+    rb"|\s*(?:\.\s*[\w$]+|\[[^\]]{0,200}\])\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
+)
+
+
+@dataclass(slots=True)
+class Root:
+    """A function that can be worked out."""
+
+    node: Node
+    functions: frozenset[int]
+    bindings: tuple[Binding, ...]
+    closure: Func | None = None
+    settled: bool = False
+    results: int = 0
+    failures: int = 0
+    known: dict[tuple[Value, ...], Value] = field(default_factory=dict)
+
+
+class Evaluation(Compiler):
+    """Works out calls of functions of one file, remembering each."""
+
+    def __init__(
+        self, index: Index, scopes: Scopes, limits: Limits, constant: Callable[[Binding], Value]
+    ) -> None:
+        """Prepare for the file of *index* and *scopes*; *constant* is what a name stands for otherwise."""
+        super().__init__(Machine(limits), scopes)
+        self.exhausted: list[Node] = []
+        self._index = index
+        self._constant = constant
+        self._roots: dict[int, Root | None] = {}
+        self._cells: dict[Binding, Cell] = {}
+        self._started: set[Binding] = set()
+        self._unknown_names: list[int] | None = None
+        self._changed: dict[Binding, list[int]] | None = None
+        self._ends = [node.end_byte for node in scopes.functions]
+        self._starts = [node.start_byte for node in scopes.functions]
+        self._work = _MAX_WORK
+        self._share = limits.interpreted_steps // CALL_STEPS
+
+    def root(self, function: Node) -> Root | None:
+        """The function as one that can be worked out, or None."""
+        index = self.scopes.function_of_node.get(function.id)
+        if index is None or index == 0:
+            return None
+        if index not in self._roots:
+            self._roots[index] = None
+            self._roots[index] = self._screened(index)
+        return self._roots[index]
+
+    def call(self, root: Root, given: Sequence[Value]) -> Value:
+        """What the function returns for constant arguments."""
+        key = tuple(given)
+        known = root.known.get(key)
+        if known is None:
+            known = root.known[key] = self._called(root, given)
+            if known is UNKNOWN:
+                root.failures += 1
+            else:
+                root.results += 1
+        return known
+
+    # --- which functions ---------------------------------------------------------------------------------
+
+    def _screened(self, index: int) -> Root | None:
+        """What a function reaches, if it is nothing but functions and variables of the file."""
+        node = self.scopes.functions[index]
+        functions: set[int] = set()
+        bindings: dict[Binding, None] = {}
+        pending = [index]
+        while pending:
+            each = pending.pop()
+            if each in functions:
+                continue
+            if self._touches_unknown(each) or len(functions) + len(bindings) > _MAX_REACHED:
+                return None
+            functions.add(each)
+            for binding in self._named_in_function(each):
+                if binding not in bindings:
+                    bindings[binding] = None
+                    pending.extend(self._follow(binding, bindings))
+            if self._work < 0:
+                return None
+        if any(self._changed_elsewhere(binding, functions) for binding in bindings):
+            return None
+        ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
+        return Root(node, frozenset(functions), ordered)
+
+    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> Iterator[int]:
+        """The functions that a name may mean; names in what it is given otherwise are added to *bindings*."""
+        for how, node, _path, function, _default in binding.definitions:
+            if how is How.FUNCTION:
+                yield function
+            elif how is How.VALUE and node is not None:
+                if node.type in FUNCTIONS:
+                    yield self.scopes.function_of_node.get(node.id, 0)
+                elif len(bindings) <= _MAX_REACHED:
+                    for named in self._named_between(node.start_byte, node.end_byte):
+                        if named not in bindings:
+                            bindings[named] = None
+                            yield from self._follow(named, bindings)
+
+    def _named_in_function(self, index: int) -> list[Binding]:
+        """The names that a function mentions and that are declared outside of it."""
+        last = bisect_left(self._starts, self._ends[index], index + 1)
+        found: list[Binding] = []
+        for each in range(index, last):
+            mentioned = self.scopes.mentions[each]
+            self._work -= 1 + len(mentioned)
+            found.extend(binding for binding in mentioned if not index <= binding.function < last)
+        found.sort(key=lambda binding: binding.uses[0])
+        return found
+
+    def _named_between(self, start: int, end: int) -> list[Binding]:
+        uses = self.scopes.uses
+        low, high = bisect_left(uses, start), bisect_left(uses, end)
+        self._work -= 1 + high - low
+        found = dict.fromkeys(self.scopes.at(use) for use in uses[low:high])
+        return [binding for binding in found if binding is not None]
+
+    def _touches_unknown(self, index: int) -> bool:
+        """Whether a function has a name in it that is neither declared nor one of a pure built-in."""
+        if index == 0 or self.scopes.functions[index].type in CLASSES:
+            return True
+        if self._unknown_names is None:
+            self._unknown_names = sorted(
+                offset
+                for name, offsets in self.scopes.unbound.items()
+                if name not in KNOWN_GLOBALS
+                for offset in offsets
+            )
+        names = self._unknown_names
+        at = bisect_left(names, self._starts[index])
+        return at < len(names) and names[at] < self._ends[index]
+
+    def _changed_elsewhere(self, binding: Binding, functions: set[int]) -> bool:
+        """Whether something else than those functions gives a variable another value."""
+        return any(not self._is_in(offset, functions) for offset in self._writes().get(binding, ()))
+
+    def _is_in(self, offset: int, functions: set[int] | frozenset[int]) -> bool:
+        function = self.scopes.function_at(offset)
+        while function > 0:
+            if function in functions:
+                return True
+            function = self.scopes.parents[function]
+        return False
+
+    def _writes(self) -> dict[Binding, list[int]]:
+        """Where each variable is given a value other than by its declaration."""
+        if self._changed is not None:
+            return self._changed
+        changed = self._changed = {}
+        targets: list[Node] = []
+        for _node, left, kind, _right, _compound in self._index.assignments:
+            if kind == "identifier":
+                targets.append(left)
+            elif kind in {"object_pattern", "array_pattern"}:
+                targets.extend(target for target, _ in pattern_names(left, self.text))
+        for node in self._index.of("update"):
+            inner = first_child(node)
+            if inner is not None:
+                targets.append(inner)
+        for target in targets:
+            binding = self.scopes.binding(target) if target.type not in MEMBERS else None
+            if binding is not None:
+                changed.setdefault(binding, []).append(target.start_byte)
+        for node in self._index.of("block"):
+            if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
+                left_side = node.child_by_field_name("left")
+                binding = None if left_side is None else self.scopes.binding(left_side)
+                if binding is not None:
+                    changed.setdefault(binding, []).append(node.start_byte)
+        return changed
+
+    # --- running -----------------------------------------------------------------------------------------
+
+    def _called(self, root: Root, given: Sequence[Value]) -> Value:
+        if root.failures > _HOPELESS and not root.results:
+            return UNKNOWN
+        with self._running():
+            try:
+                self._settle(root)
+                value = self._once(root, given)
+                if value is not UNKNOWN and root.results < _CHECKED and not _agree(self._once(root, given), value):
+                    root.failures, root.results = _HOPELESS + 1, 0
+                    return UNKNOWN
+            except Exhausted:
+                self.exhausted.append(root.node)
+            except (GiveUp, Thrown):
+                pass
+            else:
+                return value
+        return UNKNOWN
+
+    def _once(self, root: Root, given: Sequence[Value]) -> Value:
+        machine = self.machine
+        if root.closure is None:
+            root.closure = Closure(self.code(root.node), None)
+        kept = max(machine.fuel - self._share, 0)
+        machine.fuel -= kept
+        try:
+            return to_constant(root.closure.call(UNKNOWN, [to_js(machine, value) for value in given]))
+        finally:
+            machine.fuel += kept
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Room for the interpreter's own recursion, and no variables of what is compiled around it."""
+        before = sys.getrecursionlimit()
+        saved = self.layout, self.count, self.nesting, self.deepest
+        self.layout = None
+        if before < _STACK:
+            sys.setrecursionlimit(_STACK)
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
+            self.layout, self.count, self.nesting, self.deepest = saved
+
+    def _settle(self, root: Root) -> None:
+        """Interpret what prepares the variables that a function uses."""
+        if root.settled:
+            return
+        root.settled = True
+        calls: dict[int, Node] = {}
+        for binding in root.bindings:
+            if binding not in self._started:
+                self._started.add(binding)
+                for call in self._preparing(binding):
+                    calls[call.start_byte] = call
+        for _, call in sorted(calls.items(), key=lambda pair: pair[0]):
+            self.layout = None
+            try:
+                self.expression(call)([None, UNKNOWN, None])
+            except (GiveUp, Thrown) as stopped:
+                if isinstance(stopped, Exhausted):
+                    self.exhausted.append(call)
+                for binding in self._named_between(call.start_byte, call.end_byte):
+                    if binding in root.bindings:
+                        cell = self.cell(binding)
+                        cell.ready, cell.value = True, UNKNOWN
+
+    def _preparing(self, binding: Binding) -> Iterator[Node]:
+        """The calls that are given a variable, where it is declared: they may change what it holds."""
+        text, size = self.text, len(binding.name)
+        for use in binding.uses:
+            if not _AFTER.match(text, use + size) or not _BEFORE.search(text[max(use - 40, 0) : use]):
+                continue
+            if self.scopes.function_at(use) != binding.function:
+                continue
+            way = way_to(self._index.root, use, use + size)
+            if len(way) > 2 and way[-2].type == "arguments" and way[-3].type == "call_expression":
+                callee = way[-3].child_by_field_name("function")
+                if callee is not None and self._is_local(unwrap(callee)):
+                    yield way[-3]
+
+    def _is_local(self, callee: Node) -> bool:
+        if callee.type in FUNCTIONS:
+            return True
+        binding = self.scopes.binding(callee) if callee.type == "identifier" else None
+        return binding is not None and binding.definitions[0].how is How.FUNCTION if binding and binding.definitions else False
+
+    # --- variables outside of functions ------------------------------------------------------------------
+
+    def cell(self, binding: Binding) -> Cell:
+        """The variable outside of all interpreted functions that a binding is."""
+        cell = self._cells.get(binding)
+        if cell is None:
+            cell = self._cells[binding] = Cell(binding)
+        return cell
+
+    def resolve(self, cell: Cell) -> JS:
+        """The value that a variable is declared with."""
+        cell.ready, cell.value = True, UNKNOWN  # what a variable in terms of itself is
+        binding = cell.binding
+        declared = len(binding.definitions) - len(self._writes().get(binding, ()))
+        if declared == 0:
+            cell.value = UNDEFINED
+        elif declared == 1:
+            saved = self.layout, self.count, self.nesting, self.deepest
+            self.layout, self.nesting = None, 0
+            try:
+                cell.value = self._initial(binding, binding.definitions[0])
+            except Exhausted:
+                raise
+            except (GiveUp, Thrown):
+                cell.value = UNKNOWN
+            finally:
+                self.layout, self.count, self.nesting, self.deepest = saved
+        return cell.value
+
+    def _initial(self, binding: Binding, definition: Definition) -> JS:
+        how, node, path = definition.how, definition.node, definition.path
+        if how is How.FUNCTION and node is not None and node.type not in CLASSES:
+            return Closure(self.code(node), None)
+        if how is How.VALUE and node is not None and not path:
+            if node.type == "object":
+                return self._object_of(binding, node)
+            value = self.expression(node)(self._frame())
+            return value if isinstance(value, Func) or not self._is_changed(binding) else UNKNOWN
+        if how is How.VALUE and node is not None:
+            value = self.expression(node)(self._frame())
+            for step in path:
+                if step is None:
+                    return UNKNOWN
+                value = item(self.machine, value, self.expression(step)(self._frame()) if isinstance(step, Node) else step)
+            return value
+        return to_js(self.machine, self._constant(binding))
+
+    def _object_of(self, binding: Binding, node: Node) -> JS:
+        value = self.expression(node)(self._frame())
+        return UNKNOWN if self._is_changed(binding) else value
+
+    def _is_changed(self, binding: Binding) -> bool:
+        """Whether an object may be changed by code that is not interpreted."""
+        size = len(binding.name)
+        return any(
+            _CHANGES.match(self.text, use + size) and self.scopes.function_at(use) == binding.function
+            for use in binding.uses
+        )
+
+    @staticmethod
+    def _frame() -> Frame:
+        return [None, UNKNOWN, None]
+
+
+def _agree(left: Value, right: Value) -> bool:
+    return left is right or (type(left) is type(right) and (left == right or left != left))  # noqa: PLR0124 - NaN

@@ -1,0 +1,1 @@
+"""A bounded interpreter of the pure part of JavaScript."""

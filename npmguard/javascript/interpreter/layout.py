@@ -1,0 +1,52 @@
+"""Where the variables of compiled code are kept."""
+
+from __future__ import annotations
+
+from npmguard.javascript.bindings import Binding
+from npmguard.javascript.interpreter.model import HEADER, JS
+from npmguard.javascript.values import UNDEFINED
+
+
+class Cell:
+    """A variable outside of all functions that are interpreted, worked out when it is first asked for."""
+
+    __slots__ = ("binding", "ready", "value")
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.ready = False
+        self.value: JS = UNDEFINED
+
+
+class Layout:
+    """The slots of the frames of one function, or of a block whose variables are new in every turn."""
+
+    def __init__(self, function: int, parent: Layout | None, owned: frozenset[Binding] | None = None) -> None:
+        """Begin with no variables; a block owns some bindings of its function."""
+        self.function = function
+        self.parent = parent
+        self.size = HEADER
+        self._owned = owned
+        self._slots: dict[Binding, int] = {}
+
+    def slot(self, binding: Binding) -> int | None:
+        """The slot of a variable, if it is kept here."""
+        known = self._slots.get(binding)
+        if known is None and (
+            binding.function == self.function if self._owned is None else binding in self._owned
+        ):
+            known = self._slots[binding] = self.size
+            self.size += 1
+        return known
+
+
+def place(layout: Layout | None, binding: Binding) -> tuple[int, int] | None:
+    """How many frames out, and in which slot, a variable is kept; None for one in a :class:`Cell`."""
+    depth = 0
+    while layout is not None:
+        slot = layout.slot(binding)
+        if slot is not None:
+            return depth, slot
+        layout = layout.parent
+        depth += 1
+    return None
