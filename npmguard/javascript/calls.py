@@ -58,7 +58,7 @@ class Calls:
                 self._draft.consume(callee)
 
     def _call(self, call: Node, callee: Node) -> None:
-        path, given = called_through(self._names, self._names.path(callee), arguments(call))
+        path, given = called_through(self._names, *self._names.called(call, callee))
         self._draft.consume(callee)
         name = path.name
         if given:

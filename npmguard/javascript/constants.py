@@ -17,6 +17,7 @@ from npmguard.config import Limits
 from npmguard.javascript import folding, numerals, operators, values
 from npmguard.javascript.bindings import CLASSES, Binding, How, Step
 from npmguard.javascript.callsites import CallSites, arguments, returns, unwrap
+from npmguard.javascript.evaluation import Evaluation, Root
 from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.objects import MAX_NESTING, Objects
 from npmguard.javascript.scopes import Scopes
@@ -44,6 +45,7 @@ class Constants(Objects):
     def __init__(self, index: Index, scopes: Scopes, sites: CallSites, limits: Limits) -> None:
         """Prepare to fold expressions of the file that *index*, *scopes* and *sites* tell of."""
         super().__init__(index, scopes, sites)
+        self.evaluation = Evaluation(index, scopes, limits, self.of_binding)
         self.callee_name: Callable[[Node], str] = _no_name
         self.problem: str | None = None
         self._steps = limits.fold_steps
@@ -51,10 +53,12 @@ class Constants(Objects):
         self._volume = _VOLUME * limits.string_bytes
         self._known: dict[int, Value] = {}
         self._bound: dict[Binding, Value] = {}
+        self._callable: dict[Binding, Root | None] = {}
 
     def close(self) -> None:
-        """Let go of the resolver of names, which refers back to this."""
+        """Let go of the resolver of names and of what is interpreted, which refer back to this."""
         self.callee_name = _no_name
+        self.evaluation.close()
 
     def text(self, node: Node) -> str | None:
         """The string that *node* stands for as Python text, or None."""
@@ -388,16 +392,27 @@ class Constants(Objects):
             if method[1] not in folding.CHEAP:
                 self._charge(value)
             return folding.call_method(value, method[1], given, self._size)
+        given = arguments(node)
         if callee.type in MEMBERS:
             name = self.property_name(callee)
-            if name is None or name not in FOLDED_CALLS:
+            if name is None:
                 return UNKNOWN
+            if name not in FOLDED_CALLS:
+                return self._stored_call(node, callee)
         elif callee.type not in {"identifier", "sequence_expression"}:
-            return self._returned(callee)
-        return self._function_call(node, callee)
+            return self._returned(callee, given)
+        return self._function_call(callee, given)
 
-    def _function_call(self, node: Node, callee: Node) -> Value:
-        name, given = self.callee_name(callee), arguments(node)
+    def _stored_call(self, node: Node, callee: Node) -> Value:
+        """What a function of a local object returns, or the one that it passes the call on to."""
+        passed = self.through(node)
+        if passed is not None:
+            return self._function_call(unwrap(passed[0]), passed[1])
+        stored = self.stored_function(callee)
+        return UNKNOWN if stored is None else self._evaluated(stored, arguments(node))
+
+    def _function_call(self, callee: Node, given: Sequence[Node]) -> Value:
+        name = self.callee_name(callee)
         plain, _, through = name.rpartition(".")
         if through in {"call", "apply"} and plain in folding.FUNCTIONS:
             found = self.argument_values(given)[1:]
@@ -406,13 +421,36 @@ class Constants(Objects):
             return folding.call_function(plain, found, self._size)
         if name in folding.FUNCTIONS:
             return folding.call_function(name, self.argument_values(given), self._size)
-        return self._returned(callee)
+        return self._returned(callee, given)
 
-    def _returned(self, callee: Node) -> Value:
-        """What a small function of the file returns, if that is a constant."""
+    def root_of(self, callee: Node) -> Root | None:
+        """The function of the file that a plain name means, if calls of it can be worked out."""
+        binding = self._scopes.binding(callee)
+        if binding is None:
+            return None
+        if binding not in self._callable:
+            function = self.function_of(callee)
+            self._callable[binding] = None if function is None else self.evaluation.root(function)
+        return self._callable[binding]
+
+    def _returned(self, callee: Node, given: Sequence[Node]) -> Value:
+        """What a function of the file returns, if that is a constant."""
         function = self.function_of(callee)
-        found = [] if function is None or function.type in CLASSES else returns(function)
-        return self.fold(found[0]) if len(found) == 1 else UNKNOWN
+        if function is None or function.type in CLASSES:
+            return UNKNOWN
+        value = self._evaluated(function, given)
+        if value is UNKNOWN:
+            found = returns(function)
+            value = self.fold(found[0]) if len(found) == 1 else UNKNOWN
+        return value
+
+    def _evaluated(self, function: Node, given: Sequence[Node]) -> Value:
+        """What a function returns that can be worked out for constant arguments."""
+        root = self.evaluation.root(function)
+        if root is None:
+            return UNKNOWN
+        found = self.argument_values(given)
+        return UNKNOWN if UNKNOWN in found else self.evaluation.call(root, found)
 
     def _receiver(self, base: Node) -> Value:
         """What a method is called on; a TextDecoder stands for an empty string."""

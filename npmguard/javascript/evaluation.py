@@ -82,6 +82,13 @@ class Evaluation(Compiler):
         self._work = _MAX_WORK
         self._share = limits.interpreted_steps // CALL_STEPS
 
+    def close(self) -> None:
+        """Let go of what refers back to this."""
+        self._roots.clear()
+        self._cells.clear()
+        self.forget()
+        self._constant = _nothing_known
+
     def root(self, function: Node) -> Root | None:
         """The function as one that can be worked out, or None."""
         index = self.scopes.function_of_node.get(function.id)
@@ -370,3 +377,7 @@ class Evaluation(Compiler):
 
 def _agree(left: Value, right: Value) -> bool:
     return left is right or (type(left) is type(right) and (left == right or left != left))  # noqa: PLR0124 - NaN
+
+
+def _nothing_known(_binding: Binding) -> Value:
+    return UNKNOWN

@@ -93,7 +93,7 @@ class Evaluations:
         calls = index.calls + index.calls_of(relevance.likely(index.method_calls, _WANTED))
         for call, callee, kind in self._program.in_time(calls):
             if relevance.maybe(callee, kind, _WANTED):
-                path, given = called_through(self._names, self._names.path(callee), arguments(call))
+                path, given = called_through(self._names, *self._names.called(call, callee))
                 if given:
                     yield from self._evaluated(call, path, given)
         for node in self._program.in_time(index.of("new")):

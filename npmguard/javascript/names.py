@@ -108,6 +108,12 @@ class Names:
                     return extended(self._root(node, kind), backwards)
                 node = inner
 
+    def called(self, call: Node, callee: Node) -> tuple[Path, list[Node]]:
+        """What a call calls, be it through a function that only passes calls on, and with which arguments."""
+        inner = unwrap(callee)
+        passed = self._constants.through(call) if inner.type in MEMBERS else None
+        return (self.path(callee), arguments(call)) if passed is None else (self.path(passed[0]), passed[1])
+
     def target(self, node: Node) -> Path:
         """What an assignment to *node* changes: a member of its object, whatever that member was before."""
         if node.type not in MEMBERS:
@@ -298,8 +304,13 @@ class Names:
             built = self._built(function)
             if built is not None:
                 return built
-        if function.type in MEMBERS and not self._may_return_name(function):
-            return NOWHERE
+        if function.type in MEMBERS:
+            passed = self._constants.through(node)
+            if passed is not None:
+                callee, given = passed
+                function = unwrap(callee)
+            elif not self._may_return_name(function):
+                return NOWHERE
         target = self._nested(callee)
         name, last = target.name, target.segments[-1:]
         if name in REQUIRES:

@@ -7,12 +7,14 @@ from abc import ABC, abstractmethod
 from tree_sitter import Node
 
 from npmguard.javascript.bindings import FUNCTIONS, Binding, Definition, How, Step, key_name, spelled
-from npmguard.javascript.callsites import CallSites, unwrap
+from npmguard.javascript.callsites import CallSites, arguments, unwrap
 from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.passing import may_pass, parameters_of, returned_by
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.tree import first_child
 
 MAX_NESTING = 80  # of constants in each other
+_MAX_PASSED = 12  # functions that pass a call on to each other
 
 
 class Objects(ABC):
@@ -24,8 +26,9 @@ class Objects(ABC):
         self._scopes = scopes
         self._sites = sites
         self._nesting = 0
-        self._stored: dict[Binding, dict[str | None, list[Node]]] | None = None
+        self._stored: dict[Binding, dict[str | None, list[Node]]] = {}
         self._tables: dict[int, dict[str, Node]] = {}
+        self._assigned: dict[Binding, list[tuple[Node, Node]]] | None = None
 
     @abstractmethod
     def spelled(self, node: Node) -> str | None:
@@ -124,8 +127,52 @@ class Objects(ABC):
             node = inner
         return None
 
+    def stored_function(self, member: Node) -> Node | None:
+        """The function that a local object keeps under the name of a member expression."""
+        base, name = member.child_by_field_name("object"), self.property_name(member)
+        found = None if base is None or name is None else self.property_node(base, name)
+        return found if found is not None and found.type in FUNCTIONS else None
+
+    def through(self, call: Node) -> tuple[Node, list[Node]] | None:
+        """What a call of a local object's function amounts to that calls one of its arguments.
+
+        The callee and its arguments; None for any other call. Objects of such functions are what flattened code
+        calls everything through.
+        """
+        callee, given = call.child_by_field_name("function"), arguments(call)
+        for _ in range(_MAX_PASSED):
+            callee = None if callee is None else unwrap(callee)
+            function = None if callee is None or callee.type not in MEMBERS else self.stored_function(callee)
+            if function is None or not may_pass(self._scopes.text, function):
+                return None
+            parameters, inner = parameters_of(function), returned_by(function)
+            if parameters is None or inner is None or inner.type != "call_expression":
+                return None
+            positions = {self._scopes.binding(_named(each)): at for at, each in enumerate(parameters)}
+            callee = inner.child_by_field_name("function")
+            at = self._position(callee, positions)
+            if at is not None and at >= len(given):
+                return None
+            passed: list[Node] = []
+            for argument in arguments(inner):
+                position = self._position(_named(argument), positions)
+                if position is None:
+                    passed.append(argument)
+                else:
+                    end = len(given) if argument.type == "spread_element" else position + 1
+                    passed.extend(given[position:end])
+            if at is not None:
+                return given[at], passed
+            given = passed
+        return None
+
+    def _position(self, node: Node | None, positions: dict[Binding | None, int]) -> int | None:
+        """Which parameter a node names."""
+        binding = self._scopes.binding(node) if node is not None and node.type == "identifier" else None
+        return None if binding is None else positions.get(binding)
+
     def _kept(self, literal: Node | None, binding: Binding | None, name: str) -> Node | None:
-        stored = {} if binding is None else self._stores().get(binding, {})
+        stored = {} if binding is None else self._stores(binding)
         if None in stored:
             return None
         assigned = stored.get(name, [])
@@ -134,10 +181,19 @@ class Objects(ABC):
             return None if assigned else given
         return assigned[0] if len(assigned) == 1 else None
 
-    def _stores(self) -> dict[Binding, dict[str | None, list[Node]]]:
-        """What is assigned to the members of local objects."""
-        if self._stored is None:
-            self._stored = {}
+    def _stores(self, binding: Binding) -> dict[str | None, list[Node]]:
+        """What is assigned to the members of a local object; under None where the name is not known."""
+        stored = self._stored.get(binding)
+        if stored is None:
+            stored = self._stored[binding] = {}
+            for left, right in self._assigned_to().get(binding, ()):
+                stored.setdefault(self.property_name(left), []).append(right)
+        return stored
+
+    def _assigned_to(self) -> dict[Binding, list[tuple[Node, Node]]]:
+        """The members of local objects that are assigned, and what they are given."""
+        if self._assigned is None:
+            self._assigned = {}
             for _node, left, kind, right, _compound in self._index.assignments:
                 if kind not in MEMBERS or right is None:
                     continue
@@ -146,8 +202,8 @@ class Objects(ABC):
                     None if target is None or target.type != "identifier" else self._scopes.binding(target)
                 )
                 if binding is not None and self._literal_of(binding) is not None:
-                    self._stored.setdefault(binding, {}).setdefault(self.property_name(left), []).append(right)
-        return self._stored
+                    self._assigned.setdefault(binding, []).append((left, right))
+        return self._assigned
 
     def _literal_of(self, binding: Binding) -> Node | None:
         """The object literal that a name is declared with, if it is never given anything else."""
@@ -189,3 +245,10 @@ class Objects(ABC):
             else:
                 break
         return None, None
+
+
+def _named(node: Node) -> Node:
+    """The name in a rest parameter or spread argument, or else the node itself."""
+    if node.type in {"rest_pattern", "spread_element"}:
+        return first_child(node) or node
+    return node

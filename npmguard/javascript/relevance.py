@@ -9,6 +9,7 @@ from tree_sitter import Node
 from npmguard.javascript.bindings import FUNCTIONS
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.interest import Interest
+from npmguard.javascript.passing import passes
 from npmguard.javascript.program import Program
 
 Wanted = frozenset[bytes] | None
@@ -96,14 +97,17 @@ class Relevance:
         index, constants = self._program.index, self._program.constants
         plain: set[bytes] = set()
         folded: set[str | None] = set()
-        for key, _value, kind, name in index.pairs:
-            if kind not in _INERT:
+        text = self._program.text
+        for key, value, kind, name in index.pairs:
+            if kind not in _INERT or (kind in FUNCTIONS and passes(text, value)):
                 if name is not None:
                     plain.add(name)
                 else:
                     folded.add(constants.key(key))
         for _node, left, kind, right, _compound in index.assignments:
-            if kind in MEMBERS and right is not None and right.type not in _INERT and self._may_hold(left):
+            if kind not in MEMBERS or right is None or not self._may_hold(left):
+                continue
+            if right.type not in _INERT or (right.type in FUNCTIONS and passes(text, right)):
                 folded.add(constants.property_name(left))
         plain.update(name.encode("utf-8", "replace") for name in folded if name is not None)
         return frozenset(plain)

@@ -124,6 +124,8 @@ class Strings:
         binding = self._program.scopes.binding(callee)
         if binding is None:
             return self._program.scopes.name(callee) in _FUNCTIONS
+        if self._constants.root_of(callee) is not None:
+            return True
         path = self._program.names.of_binding(binding)
         return path.known and path.name in folding.FUNCTIONS
 
