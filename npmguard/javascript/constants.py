@@ -386,12 +386,12 @@ class Constants(Objects):
         method = self._method_of(node)
         value = UNKNOWN if method is None else self._receiver(method[0])
         if method is not None and value is not UNKNOWN:
-            given = self.argument_values(arguments(node))
-            if UNKNOWN in given:
+            found = self.argument_values(arguments(node))
+            if UNKNOWN in found:
                 return UNKNOWN
             if method[1] not in folding.CHEAP:
                 self._charge(value)
-            return folding.call_method(value, method[1], given, self._size)
+            return folding.call_method(value, method[1], found, self._size)
         given = arguments(node)
         if callee.type in MEMBERS:
             name = self.property_name(callee)

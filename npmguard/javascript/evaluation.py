@@ -1,8 +1,8 @@
 """Calls of a file's own functions, worked out where they need nothing but the file itself.
 
-A function can be worked out where all that it reaches by name is functions, constants and variables that nothing
-else changes. What changes them before the function is used (the rotation of a table of strings) is a call at the
-level of their declaration that is given one of them: it is interpreted first.
+A function can be worked out where all that it reaches by name is functions, constants and variables that
+nothing else changes. What changes them before the function is used (the rotation of a table of strings) is a
+call at the level of their declaration that is given one of them: it is interpreted first.
 """
 
 from __future__ import annotations
@@ -232,7 +232,11 @@ class Evaluation(Compiler):
             try:
                 self._settle(root)
                 value = self._once(root, given)
-                if value is not UNKNOWN and root.results < _CHECKED and not _agree(self._once(root, given), value):
+                if (
+                    value is not UNKNOWN
+                    and root.results < _CHECKED
+                    and not _agree(self._once(root, given), value)
+                ):
                     root.failures, root.results = _HOPELESS + 1, 0
                     return UNKNOWN
             except Exhausted:
@@ -309,7 +313,7 @@ class Evaluation(Compiler):
         if callee.type in FUNCTIONS:
             return True
         binding = self.scopes.binding(callee) if callee.type == "identifier" else None
-        return binding is not None and binding.definitions[0].how is How.FUNCTION if binding and binding.definitions else False
+        return binding is not None and any(each.how is How.FUNCTION for each in binding.definitions)
 
     # --- variables outside of functions ------------------------------------------------------------------
 
@@ -354,7 +358,11 @@ class Evaluation(Compiler):
             for step in path:
                 if step is None:
                     return UNKNOWN
-                value = item(self.machine, value, self.expression(step)(self._frame()) if isinstance(step, Node) else step)
+                value = item(
+                    self.machine,
+                    value,
+                    self.expression(step)(self._frame()) if isinstance(step, Node) else step,
+                )
             return value
         return to_js(self.machine, self._constant(binding))
 

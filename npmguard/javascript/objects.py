@@ -28,7 +28,7 @@ class Objects(ABC):
         self._nesting = 0
         self._stored: dict[Binding, dict[str | None, list[Node]]] = {}
         self._tables: dict[int, dict[str, Node]] = {}
-        self._assigned: dict[Binding, list[tuple[Node, Node]]] | None = None
+        self._given_to: dict[Binding, list[tuple[Node, Node]]] | None = None
 
     @abstractmethod
     def spelled(self, node: Node) -> str | None:
@@ -192,8 +192,8 @@ class Objects(ABC):
 
     def _assigned_to(self) -> dict[Binding, list[tuple[Node, Node]]]:
         """The members of local objects that are assigned, and what they are given."""
-        if self._assigned is None:
-            self._assigned = {}
+        if self._given_to is None:
+            self._given_to = {}
             for _node, left, kind, right, _compound in self._index.assignments:
                 if kind not in MEMBERS or right is None:
                     continue
@@ -202,8 +202,8 @@ class Objects(ABC):
                     None if target is None or target.type != "identifier" else self._scopes.binding(target)
                 )
                 if binding is not None and self._literal_of(binding) is not None:
-                    self._assigned.setdefault(binding, []).append((left, right))
-        return self._assigned
+                    self._given_to.setdefault(binding, []).append((left, right))
+        return self._given_to
 
     def _literal_of(self, binding: Binding) -> Node | None:
         """The object literal that a name is declared with, if it is never given anything else."""

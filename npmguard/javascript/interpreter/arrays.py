@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cmp_to_key
 
 from npmguard.javascript.interpreter import coerce
@@ -14,7 +14,6 @@ from npmguard.javascript.interpreter.model import (
     Failure,
     Func,
     GiveUp,
-    NativeRun,
     Obj,
     Octets,
     Thrown,
@@ -47,7 +46,12 @@ def characters(text: str) -> list[JS]:
     found: list[JS] = []
     position = 0
     while position < len(text):
-        size = 2 if "\ud800" <= text[position] <= "\udbff" and "\udc00" <= text[position + 1 : position + 2] <= "\udfff" else 1
+        size = (
+            2
+            if "\ud800" <= text[position] <= "\udbff"
+            and "\udc00" <= text[position + 1 : position + 2] <= "\udfff"
+            else 1
+        )
         found.append(text[position : position + size])
         position += size
     return found
@@ -147,7 +151,11 @@ def _splice(machine: Machine, this: JS, given: list[JS]) -> JS:
     if not given:
         return array_of(machine, [])
     start, _ = _ends(machine, given[:1], len(items))
-    count = len(items) - start if len(given) < 2 else int(min(max(integer(machine, given[1]), 0), len(items) - start))
+    count = (
+        len(items) - start
+        if len(given) < 2
+        else int(min(max(integer(machine, given[1]), 0), len(items) - start))
+    )
     machine.make(ITEM_UNITS * len(given) + (len(items) >> 5))
     removed = items[start : start + count]
     items[start : start + count] = given[2:]

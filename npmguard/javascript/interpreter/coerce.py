@@ -25,7 +25,10 @@ from npmguard.javascript.interpreter.model import (
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN, as_units
 
 EXACT = 2**53
-SPACES = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+SPACES = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)")
 _RADIX = re.compile(r"0[xX][0-9A-Fa-f]+|0[oO][0-7]+|0[bB][01]+")
@@ -36,7 +39,7 @@ def tidy(value: float) -> float:
     """A number in its one form: ``int`` where it is a whole one that is held exactly, but for minus zero."""
     if type(value) is int:
         return value if -EXACT <= value <= EXACT else _float(value)
-    if value == value and -EXACT <= value <= EXACT and value == int(value) and (value or math.copysign(1, value) > 0):  # noqa: PLR0124
+    if -EXACT <= value <= EXACT and value == int(value) and (value or math.copysign(1, value) > 0):
         return int(value)
     return value
 

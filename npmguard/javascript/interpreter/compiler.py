@@ -68,7 +68,11 @@ class Compiler(Expressions, ABC):
         try:
             code.wants_arguments = not code.arrow and wants_arguments(code.text)
             body = node.child_by_field_name("body")
-            if index < 0 or body is None or any(child.type in {"async", "*", "get", "set"} for child in node.children):
+            if (
+                index < 0
+                or body is None
+                or any(child.type in {"async", "*", "get", "set"} for child in node.children)
+            ):
                 code.body = _unknown
             else:
                 self._body(node, code, layout, body)
@@ -201,7 +205,9 @@ class Compiler(Expressions, ABC):
                 name = child.child_by_field_name("left") if child.type == "object_assignment_pattern" else child
                 if name is None:
                     return _no_target
-                parts.append((self.constant(self.scopes.name(name).decode("utf-8", "replace")), self.target(child)))
+                parts.append(
+                    (self.constant(self.scopes.name(name).decode("utf-8", "replace")), self.target(child))
+                )
             else:
                 return _no_target
         machine = self.machine
@@ -303,10 +309,8 @@ class Compiler(Expressions, ABC):
     def _jump(self, node: Node) -> Step:
         label = node.child_by_field_name("label")
         leaves = node.type == "break_statement"
-        if label is None:
-            signal = _BREAK if leaves else _CONTINUE
-        else:
-            signal = Signal(self._raw(label), leaves=leaves)
+        plain = _BREAK if leaves else _CONTINUE
+        signal = plain if label is None else Signal(self._raw(label), leaves=leaves)
         return lambda _frame: signal
 
     def _labeled(self, node: Node) -> Step:
@@ -494,7 +498,11 @@ class Compiler(Expressions, ABC):
     def _for_in(self, node: Node, label: str) -> Step:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         operator = operator_of(node)
-        if left is None or operator not in {"in", "of"} or any(child.type == "await" for child in node.children):
+        if (
+            left is None
+            or operator not in {"in", "of"}
+            or any(child.type == "await" for child in node.children)
+        ):
             return _unknown
         listed = self.expression(right)
         block = self._own_block(node)
@@ -674,4 +682,3 @@ def _names(value: JS) -> list[JS]:
     if value is UNDEFINED or value is NULL:
         return []
     return list(properties.keys(value))
-

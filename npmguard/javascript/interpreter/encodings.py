@@ -371,4 +371,3 @@ GLOBALS.update(
 STATICS["Buffer"] = {"from": _buffer, "alloc": _alloc, "concat": _buffer_concat}
 STATICS["Uint8Array"] = {"from": _uint8_from, "of": _uint8_of}
 STATICS["JSON"].update({"parse": _parse, "stringify": _stringify})
-

@@ -303,8 +303,8 @@ class Expressions(ABC):
                     for name in properties.keys(source):
                         properties.set_(machine, made, name, properties.get(machine, source, name))
                     continue
-                name = first(frame)
-                properties.set_(machine, made, coerce.key(machine, name), value(frame))
+                key = coerce.key(machine, first(frame))
+                properties.set_(machine, made, key, value(frame))
             return made
 
         return run
@@ -432,7 +432,11 @@ class Expressions(ABC):
             kind = inner.type
             if kind == "binary_expression" and operator_of(inner) in _ARITHMETIC:
                 pending.extend(sides(inner) or ())
-            elif kind in {"parenthesized_expression", "unary_expression"} and operator_of(inner) in {"", "-", "+"}:
+            elif kind in {"parenthesized_expression", "unary_expression"} and operator_of(inner) in {
+                "",
+                "-",
+                "+",
+            }:
                 pending.extend(inner_of(inner))
             elif kind == "call_expression":
                 callee = inner.child_by_field_name("function")
@@ -942,5 +946,3 @@ def called(function: JS, this: JS, given: list[JS]) -> JS:
 def wants_arguments(text: bytes) -> bool:
     """Whether the source of a function may use ``arguments``."""
     return _ARGUMENTS.search(text) is not None
-
-

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from npmguard.javascript.interpreter.machine import OBJECT_UNITS, Machine
-from npmguard.javascript.interpreter.model import JS, Arr, Exhausted, Failure, Frame, Func, GiveUp, Obj, Signal, Thrown
+from npmguard.javascript.interpreter.model import (
+    JS,
+    Arr,
+    Exhausted,
+    Failure,
+    Frame,
+    Func,
+    GiveUp,
+    Obj,
+    Signal,
+    Thrown,
+)
 from npmguard.javascript.interpreter.properties import get
 from npmguard.javascript.values import UNDEFINED, UNKNOWN, as_units
 
@@ -24,9 +35,9 @@ class Code:
     """What is compiled of a function, when it is first called."""
 
     __slots__ = (
-        "arrow", "binders", "blank", "body", "compile", "cost", "height", "hoisted", "itself", "machine", "params",
-        "ready", "text", "wants_arguments",
-    )  # fmt: skip
+        *("arrow", "binders", "blank", "body", "compile", "cost", "height", "hoisted", "itself", "machine"),
+        *("params", "ready", "text", "wants_arguments"),
+    )
 
     def __init__(self, machine: Machine, text: bytes, compile_: Callable[[Code], None]) -> None:
         """Prepare to compile the function whose source is *text*."""
@@ -80,14 +91,9 @@ class Closure(Func):
             frame = [self.frame, this, None, *code.blank]
             if code.wants_arguments:
                 frame[2] = Arr(list(given))
-        size = len(given)
-        position = 0
-        for slot in code.params:
-            if position >= size:
-                break
+        for slot, value in zip(code.params, given, strict=False):
             if slot:
-                frame[slot] = given[position]
-            position += 1
+                frame[slot] = value
         machine.room -= code.height
         try:
             if code.itself is not None:

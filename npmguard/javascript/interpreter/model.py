@@ -1,8 +1,8 @@
 """The values that the interpreter computes with, and the ways in which a computation ends early.
 
-Strings, numbers and the special values are those of :mod:`npmguard.javascript.values`; what has an identity is an
-:class:`Obj`. :data:`~npmguard.javascript.values.UNKNOWN` may be passed around, and ends the computation where its
-value would matter.
+Strings, numbers and the special values are those of :mod:`npmguard.javascript.values`; what has an identity is
+an :class:`Obj`. :data:`~npmguard.javascript.values.UNKNOWN` may be passed around, and ends the computation
+where its value would matter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from npmguard.javascript.values import Special
 if TYPE_CHECKING:
     from npmguard.javascript.interpreter.machine import Machine
 
-JS: TypeAlias = "str | float | Special | Obj"
+JS: TypeAlias = "str | bool | int | float | Special | Obj"
 """A value of JavaScript."""
 
 Frame: TypeAlias = list[Any]
@@ -56,7 +56,7 @@ class Signal:
 class Obj:
     """An object: its own properties in order, and its prototype."""
 
-    __slots__ = ("proto", "props")
+    __slots__ = ("props", "proto")
 
     def __init__(self, proto: Obj | None = None) -> None:
         self.props: dict[str, JS] = {}
@@ -176,4 +176,6 @@ CONSTRUCTING = Obj()
 
 ERRORS = ("Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError")
 
-_CONSTRUCTORS = frozenset({"Array", "Object", "RegExp", "Function", "Uint8Array", "Buffer", "TextDecoder", *ERRORS})
+_CONSTRUCTORS = frozenset(
+    {"Array", "Object", "RegExp", "Function", "Uint8Array", "Buffer", "TextDecoder", *ERRORS}
+)

@@ -111,7 +111,7 @@ def _rounded(cut: Callable[[float], float]) -> Callable[[Machine, JS, list[JS]],
         if type(value) is int or not math.isfinite(value):
             return value
         found = float(cut(value))
-        return tidy(math.copysign(found, value) if not found else found)
+        return tidy(found or math.copysign(found, value))
 
     return run
 

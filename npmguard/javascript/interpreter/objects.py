@@ -28,6 +28,7 @@ from npmguard.javascript.interpreter.properties import (
     builtin,
     get,
     keys,
+    kind_of,
     own,
     prototype,
     set_,
@@ -39,7 +40,8 @@ _RETURN = re.compile(r"\s*return\s*(.*?)[\s;]*", re.DOTALL)
 _DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:\s*\.\s*[A-Za-z_$][\w$]*)*")
 _PLAIN_TEXT = re.compile(r"\"([^\"\\\n]*)\"|'([^'\\\n]*)'")
 _THE_GLOBAL = re.compile(
-    r"\(?\s*(?:this|\(?\s*function\s*\(\s*\)\s*\{\s*\}\s*\.\s*constructor\s*\(\s*[\"']return this[\"']\s*\)\s*\(\s*\)\s*\)?"
+    r"\(?\s*(?:this|\(?\s*function\s*\(\s*\)\s*\{\s*\}\s*\.\s*constructor\s*"
+    r"\(\s*[\"']return this[\"']\s*\)\s*\(\s*\)\s*\)?"
     r"|globalThis)\s*\)?"
 )
 
@@ -117,7 +119,9 @@ def _kind(base: JS) -> str:
         return "String"
     if isinstance(base, Octets):
         return "Buffer" if base.buffer else "Uint8Array"
-    return {Arr: "Array", Pattern: "RegExp"}.get(type(base), "Function")  # type: ignore[call-overload]  # any type may be asked for
+    if isinstance(base, Arr):
+        return "Array"
+    return "RegExp" if isinstance(base, Pattern) else "Function"
 
 
 def _has_own(machine: Machine, this: JS, given: list[JS]) -> JS:
@@ -131,11 +135,11 @@ def _object_text(_machine: Machine, this: JS, _given: list[JS]) -> JS:
         return "[object Undefined]"
     if this is NULL:
         return "[object Null]"
-    names = {str: "String", bool: "Boolean", int: "Number", float: "Number", Arr: "Array", Obj: "Object", Pattern: "RegExp"}
-    name = "Function" if isinstance(this, Func) else names.get(type(this))
-    if name is None:
+    if isinstance(this, Failure) or kind_of(this) in {"Buffer", "Uint8Array"}:
         raise GiveUp
-    return f"[object {name}]"
+    if isinstance(this, Obj) and kind_of(this) == "Object" and type(this) is not Obj:
+        raise GiveUp
+    return f"[object {kind_of(this)}]"
 
 
 def _value_of(_machine: Machine, this: JS, _given: list[JS]) -> JS:
@@ -228,7 +232,9 @@ def _thrower(kind: str) -> NativeRun:
 
 
 def _reflect_apply(machine: Machine, _this: JS, given: list[JS]) -> JS:
-    return _function_of(_argument(given, 0)).call(_argument(given, 1), list(listed(machine, _argument(given, 2))))
+    return _function_of(_argument(given, 0)).call(
+        _argument(given, 1), list(listed(machine, _argument(given, 2)))
+    )
 
 
 def _reflect_get(machine: Machine, _this: JS, given: list[JS]) -> JS:
@@ -256,9 +262,6 @@ STATICS["Object"] = {
     "getPrototypeOf": _prototype_of,
 }
 STATICS["Reflect"].update({"apply": _reflect_apply, "get": _reflect_get})
-METHODS["Object"].update(
-    {"hasOwnProperty": _has_own, "toString": _object_text, "valueOf": _value_of}
-)
+METHODS["Object"].update({"hasOwnProperty": _has_own, "toString": _object_text, "valueOf": _value_of})
 METHODS["Function"].update({"call": _call, "apply": _apply, "bind": _bind, "toString": _source})
 METHODS["RegExp"].update({"exec": _exec, "test": _test, "toString": _pattern_text})
-

@@ -19,7 +19,7 @@ def add(machine: Machine, left: JS, right: JS) -> JS:
     """``+``."""
     kind, other = type(left), type(right)
     if kind is int and other is int:
-        total = left + right  # type: ignore[operator]  # both are numbers
+        total: int = left + right  # type: ignore[operator, assignment]  # both are numbers
         return total if -EXACT <= total <= EXACT else float(total)
     if kind is str and other is str:
         size = len(left) + len(right)  # type: ignore[arg-type]  # both are strings

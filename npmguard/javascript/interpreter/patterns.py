@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from npmguard.javascript.interpreter.model import GiveUp, Pattern
 _SPACE = r"\t\n\x{b}\x{c}\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}"
 _NO_LINE_END = r"[^\n\r\x{2028}\x{2029}]"
 _PLAIN_ESCAPES = frozenset("dDwWtnrfvbB")
+_LOOKS_AROUND = re.compile(r"\?(?!:|<(?![=!]))")
 _LONGEST = 4096  # characters of a pattern
 
 
@@ -95,9 +97,7 @@ def _translated(source: str, *, lines: bool, dot_all: bool) -> str:
                 out.append(here)
         elif here == ".":
             out.append(r"[\x{0}-\x{10ffff}]" if dot_all else _NO_LINE_END)
-        elif here == "(" and source.startswith("?", position) and not source.startswith(("?:", "?<"), position):
-            raise GiveUp
-        elif here == "(" and source.startswith(("?<=", "?<!"), position):
+        elif here == "(" and _LOOKS_AROUND.match(source, position):
             raise GiveUp
         elif here == "(" and source.startswith("?<", position):
             out.append("(?P<")

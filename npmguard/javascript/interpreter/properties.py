@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from npmguard.javascript.interpreter.machine import ITEM_UNITS, Machine
@@ -43,22 +44,23 @@ SAME_GLOBAL: Final = frozenset({"globalThis", "window", "self", "global", "top",
 _STRING = METHODS["String"]
 _ARRAY = METHODS["Array"]
 _NAMESPACES = frozenset({"Math", "JSON", "Reflect"})
-_STANDARD = frozenset(
-    (
-        "at charAt charCodeAt codePointAt concat endsWith includes indexOf isWellFormed lastIndexOf localeCompare"
-        " match matchAll normalize padEnd padStart repeat replace replaceAll search slice split startsWith substr"
-        " substring toLocaleLowerCase toLocaleUpperCase toLowerCase toString toUpperCase toWellFormed trim trimEnd"
-        " trimLeft trimRight trimStart valueOf anchor big blink bold fixed fontcolor fontsize italics link small"
-        " strike sub sup copyWithin entries every fill filter find findIndex findLast findLastIndex flat flatMap"
-        " forEach group groupBy groupByToMap join keys map pop push reduce reduceRight reverse shift some sort"
-        " splice toLocaleString toReversed toSorted toSpliced unshift values with toExponential toFixed"
-        " toPrecision apply bind call caller arguments name length prototype constructor __defineGetter__"
-        " __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__ hasOwnProperty isPrototypeOf"
-        " propertyIsEnumerable buffer byteLength byteOffset set subarray BYTES_PER_ELEMENT parent offset exec test"
-        " compile source flags global ignoreCase multiline sticky unicode dotAll hasIndices unicodeSets lastIndex"
-        " stack cause equals compare write swap16 swap32 swap64 toJSON inspect readUInt8 readInt8 then"
-    ).split()
-)
+_NAMES = """
+    BYTES_PER_ELEMENT __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__
+    anchor apply arguments at big bind blink bold buffer byteLength byteOffset call caller cause charAt
+    charCodeAt codePointAt compare compile concat constructor copyWithin dotAll endsWith entries equals
+    every exec fill filter find findIndex findLast findLastIndex fixed flags flat flatMap fontcolor
+    fontsize forEach global group groupBy groupByToMap hasIndices hasOwnProperty ignoreCase includes
+    indexOf inspect isPrototypeOf isWellFormed italics join keys lastIndex lastIndexOf length link
+    localeCompare map match matchAll multiline name normalize offset padEnd padStart parent pop
+    propertyIsEnumerable prototype push readInt8 readUInt8 reduce reduceRight repeat replace replaceAll
+    reverse search set shift slice small some sort source splice split stack startsWith sticky strike
+    sub subarray substr substring sup swap16 swap32 swap64 test then toExponential toFixed toJSON
+    toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase toPrecision toReversed toSorted
+    toSpliced toString toUpperCase toWellFormed trim trimEnd trimLeft trimRight trimStart unicode
+    unicodeSets unshift valueOf values with write
+"""
+_STANDARD = frozenset(_NAMES.split())
+"""Names under which values have something, known here or not."""
 
 
 def native(machine: Machine, owner: str, name: str, run: NativeRun) -> Native:
@@ -273,7 +275,7 @@ def _own(machine: Machine, base: Obj, name: str) -> JS:
     if isinstance(base, Func):
         return _of_function(machine, base, name)
     if isinstance(base, Octets):
-        if name == "length" or name == "byteLength":
+        if name in {"length", "byteLength"}:
             return len(base.data)
         index = index_of(name)
         if index is not None:
@@ -328,7 +330,7 @@ def _inherited(machine: Machine, kind: str, name: str) -> JS:
     return UNKNOWN if name in _STANDARD else UNDEFINED
 
 
-_OF_PATTERNS = {
+_OF_PATTERNS: dict[str, Callable[[Pattern], JS]] = {
     "source": lambda base: base.source,
     "flags": lambda base: base.flags,
     "lastIndex": lambda base: base.last,
@@ -337,4 +339,3 @@ _OF_PATTERNS = {
     "multiline": lambda base: "m" in base.flags,
     "sticky": lambda base: "y" in base.flags,
 }
-

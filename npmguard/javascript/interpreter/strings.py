@@ -163,20 +163,15 @@ def _split_by(machine: Machine, text: str, pattern: Pattern) -> list[JS]:
         return [] if find(machine, pattern, text, 0) else [""]
     while at < len(text):
         match = find(machine, pattern, text, at)
-        if match is None:
+        start, end = (len(text), 0) if match is None else match.span()
+        if match is None or start >= len(text):
             break
-        start, end = match.span()
-        if start >= len(text):
-            break
-        if end == begin or end == start:
-            at = max(at, start) + 1
-            if start == begin or end == begin:
-                continue
+        if end == begin:
             at = start + 1
+            continue
         parts.append(text[begin:start])
         parts.extend(UNDEFINED if group is None else group for group in match.groups())
-        begin = end
-        at = max(at, end)
+        begin = at = end
     parts.append(text[begin:])
     return parts
 
@@ -465,4 +460,3 @@ def _raw(machine: Machine, _this: JS, given: list[JS]) -> JS:
 
 
 STATICS["String"] = {"fromCharCode": _from_char_code, "fromCodePoint": _from_code_point, "raw": _raw}
-

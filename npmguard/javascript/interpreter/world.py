@@ -8,7 +8,6 @@ from npmguard.javascript.interpreter.properties import GLOBALS, SAME_GLOBAL, STA
 _FILLED_BY = (arrays, encodings, numbers, objects, strings)
 
 KNOWN_GLOBALS = frozenset(
-    name.encode()
-    for name in (*GLOBALS, *STATICS, *SAME_GLOBAL, "undefined", "NaN", "Infinity", "arguments")
+    name.encode() for name in (*GLOBALS, *STATICS, *SAME_GLOBAL, "undefined", "NaN", "Infinity", "arguments")
 )
 """The names that code may use without being declared and still be worked out."""
