@@ -14,6 +14,7 @@ from npmguard.commands.accept import accept
 from npmguard.commands.diff import diff
 from npmguard.commands.doctor import doctor
 from npmguard.commands.feed import feed_app
+from npmguard.commands.history import history
 from npmguard.commands.indicators import indicators
 from npmguard.commands.inspect import inspect
 from npmguard.commands.output import say
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (scan, inspect, diff, accept, doctor, indicators):
+for command in (scan, inspect, diff, history, accept, doctor, indicators):
     app.command()(command)
 app.add_typer(rules_app, name="rules")
 app.add_typer(feed_app, name="feed")

@@ -18,7 +18,7 @@ from npmguard.audit.signature import audit_signature
 from npmguard.cooldown import AgeJudgement, Change, Outcome, judge_age
 from npmguard.detect.circumstances import in_history, with_lost_trust
 from npmguard.detect.ruleset import ruleset_digest
-from npmguard.detect.verdict import decide
+from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import CacheError, NotInRegistry, RegistryError
 from npmguard.evidence import ReleaseEvidence
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
@@ -246,6 +246,19 @@ class Judge:
                 else None
             ),
         )
+
+    def remembered(self, package: LockedPackage) -> tuple[Verdict, tuple[Finding, ...]]:
+        """The verdict on a version from known malware and from what its bytes were found to hold before.
+
+        Nothing is fetched. Without a finding it is `unverified`: nobody has looked.
+        """
+        stated = _sha512(package.integrity)
+        analysis = self._results.get(stated) if stated is not None else None
+        findings = list(analysis.findings) if analysis is not None else []
+        findings += known_malware.audit(package.name, package.version, package.integrity, self.known())
+        if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
+            findings.append(named)
+        return verdict_of(findings, "only asked about"), _worst_first(findings)
 
     def ask_about(self, packages: Iterable[LockedPackage]) -> None:
         """Ask once for all packages of the run, while their tarballs are fetched."""

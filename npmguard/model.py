@@ -800,6 +800,57 @@ class ScanReport:
         return sum(package.verdict is verdict for package in self.packages)
 
 
+@dataclass(frozen=True, slots=True)
+class ExposureWindow:
+    """A time during which a branch pinned a version; ``end`` None is "to this day". Dates are ISO 8601."""
+
+    branch: str
+    start_commit: str
+    start: str
+    end_commit: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One compromised version that a lockfile pinned at some time.
+
+    ``commits`` are those that brought it in, on any branch, each with its date, oldest first. ``windows`` are
+    told for the branches that there are today, by branch, then time.
+    """
+
+    lockfile: str
+    name: str
+    version: str
+    integrity: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    commits: tuple[tuple[str, str], ...]
+    windows: tuple[ExposureWindow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """What the history of a repository's lockfiles says.
+
+    ``states`` is the number of different states of all lockfiles, ``versions`` that of the different versions
+    pinned in them. ``reaches`` is the date to which a shallow clone goes back, None for a whole one.
+    ``incomplete`` says, a line each, what could not be looked at or asked.
+    """
+
+    tool_version: str
+    path: str
+    since: str | None
+    lockfiles: tuple[str, ...]
+    commits: int
+    states: int
+    versions: int
+    exposures: tuple[Exposure, ...]
+    reaches: str | None = None
+    incomplete: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 # --- indicators ------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from npmguard.judge import Judge, Judgement, as_locked
 from npmguard.memory import few_arenas
 from npmguard.model import (
     Comparison,
+    Finding,
     Fix,
     Indicator,
     Integrity,
@@ -185,6 +186,24 @@ class Scanner:
             verdict=verdict_of(answer.findings, answer.unverified),
             unverified=answer.unverified,
         )
+
+    def known(self, packages: Sequence[LockedPackage]) -> tuple[tuple[Verdict, tuple[Finding, ...]], ...]:
+        """What is known of versions without a look into them: by name and version, by their bytes.
+
+        The sources of known malware are asked, and what earlier scans found in the same bytes is remembered.
+        """
+        self._judge.ask_about(packages)
+        return tuple(self._judge.remembered(package) for package in packages)
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """What could not be asked about the versions of :meth:`known`, a line each."""
+        return self._judge.known().incomplete
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the scanner went on without, a line each."""
+        return self._judge.notes
 
     def gained(self, name: str, old: str, new: str) -> tuple[str, ...]:
         """The behaviours (signal ids) that a published version has and an earlier one had not.

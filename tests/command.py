@@ -85,7 +85,7 @@ def npmguard(
 
 def write_lock(folder: Path, *packages: Mapping[str, Any], version: int = 3) -> Path:
     """A package-lock.json in *folder* with those entries: ``name``, ``version``, what else a lock says."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     dependencies = {str(package["name"]): str(package["version"]) for package in packages}
     entries: dict[str, Any] = {"": {"name": "project", "version": "1.0.0", "dependencies": dependencies}}
     for package in packages:

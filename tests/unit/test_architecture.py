@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "policy": (*FOUNDATION, "detect", "audit"),
     "accepted": (*FOUNDATION, "config_place", "detect"),
     "repository": FOUNDATION,
+    "history": (*FOUNDATION, *SIBLINGS, "repository", "scanner"),
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report"),
