@@ -106,6 +106,10 @@ def record(number: int, chance: random.Random) -> tuple[str, bytes]:
             ]
         },
     }
+    if number % 50 == 0:
+        host = f"{chance.choice(WORDS)}-{number:x}.example"
+        iocs = {"domains": [host], "ips": [f"203.0.113.{number % 250}"], "urls": [f"https://{host}/x"]}
+        document["database_specific"] = {"iocs": iocs}
     if number % 100 == 0:
         document["withdrawn"] = stamp
     return f"{id_}.json", json.dumps(document).encode()
@@ -149,7 +153,12 @@ def look_up(folder: Path) -> dict[str, float]:
     )
     found = sum(bool(known.judge(name, version).records) for name, version in pairs)
     whole = time.perf_counter() - started
+    started = time.perf_counter()
+    indicators = index.indicators()
+    reading = time.perf_counter() - started
     return {
+        "indicators": len(indicators),
+        "indicators_ms": reading * 1000,
         "packages": len(pairs),
         "lookup_ms": alone * 1000,
         "judged_ms": whole * 1000,
@@ -190,6 +199,7 @@ def main() -> None:
         scan = in_own_process("--step", "look-up", str(work / "index"))
         print(f"look-ups of a scan {scan['lookup_ms']:.1f} ms for {scan['packages']:.0f} packages")
         print(f"with judging       {scan['judged_ms']:.1f} ms, {scan['found']:.0f} found")
+        print(f"names of attacks   {scan['indicators_ms']:.1f} ms for {scan['indicators']:.0f}")
 
 
 if __name__ == "__main__":
