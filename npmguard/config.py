@@ -125,6 +125,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     accepted: str = "npmguard-accepted.toml"  # the file of accepted findings, beside the lockfile
 
 
+class Domains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Questions about the mail domains of those who may publish; ``--check-domains``."""
+
+    check: bool = False
+    rdap: str = "https://data.iana.org/rdap/dns.json"  # the bootstrap of RDAP
+    dns: str = ""  # ADDRESS or ADDRESS:PORT; the system's servers where empty
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
 
@@ -137,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     cache: Cache = Cache()
     feed: Feed = Feed()
     cooldown: Cooldown = Cooldown()
+    domains: Domains = Domains()
     policy: Policy = Policy()
 
 

@@ -10,7 +10,7 @@ from hashlib import sha512
 from typing import TYPE_CHECKING, Self
 
 from npmguard.audit import integrity as integrity_audit
-from npmguard.audit import known_malware, lock_entry, lookalike, trust
+from npmguard.audit import known_malware, lock_entry, lookalike, maintainer_domain, trust
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from npmguard.config import Config
     from npmguard.detect.indicators import IndicatorMatcher
+    from npmguard.lookup.mail_domains import MailDomains
     from npmguard.pool import AnalysisPool
     from npmguard.registry.npmrc import NpmConfig
 
@@ -74,6 +75,8 @@ _TRUST_LOST = frozenset(
         "publisher-address-changed",
         "maintainer-added-before-release",
         "maintainers-replaced",
+        maintainer_domain.EXPIRED,
+        maintainer_domain.NEW,
     }
 )
 
@@ -123,6 +126,9 @@ class Judge:
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
         self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
         self._own_notes: list[str] = []
+        self._domains = _mail_domains(config, self._now) if config.domains.check and not offline else None
+        if config.domains.check and offline:
+            self._own_notes.append("maintainers' domains: not asked: offline")
         self._indicators = (*indicators, *self._of_the_feed())
         self._matcher = _matcher(self._indicators)
         known = self._matcher.digest if self._matcher is not None else ""
@@ -162,6 +168,7 @@ class Judge:
         known = self.known()
         return (
             *self._own_notes,
+            *(self._domains.notes if self._domains is not None else ()),
             *self.client.notes,
             *self._results.notes,
             *self._evidence.notes,
@@ -209,7 +216,7 @@ class Judge:
         findings += known_malware.audit(package.name, package.version, stated, self.known())
         if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
             findings.append(named)
-        findings += trust.audit(context, self._packument_or_none)
+        findings += trust.audit(context, self._packument_or_none, self._domain_signals(packument, release))
         findings = with_lost_trust(findings, _lost(findings))
         code = analysis.findings if analysis is not None else ()
         findings += lookalike.audit(context, code, self._packument_or_none, self._now)
@@ -396,6 +403,12 @@ class Judge:
         new = {*compared.diff.added, *(change.path for change in compared.diff.changed)}
         return None if any(path in new for path, _ in compared.partial) else compared
 
+    def _domain_signals(self, packument: Packument | None, release: Release | None) -> tuple[Finding, ...]:
+        """What the mail domains of those who may publish tell; asked only where the settings want it."""
+        if self._domains is None or packument is None or release is None:
+            return ()
+        return maintainer_domain.signals(packument, release, self._domains.of, self._now)
+
     def _packument_or_none(self, name: str) -> Packument | None:
         """What the registry says of a dependency; None where it does not answer, which is no evidence."""
         try:
@@ -496,6 +509,16 @@ class Judge:
                     indicators=self._indicators,
                 )
             return self._started_pool
+
+
+def _mail_domains(config: Config, now: datetime) -> MailDomains:
+    from npmguard.lookup.dns import DnsResolver  # noqa: PLC0415 - asked for by few, and libraries of an extra
+    from npmguard.lookup.mail_domains import MailDomains  # noqa: PLC0415
+    from npmguard.lookup.rdap import RdapClient  # noqa: PLC0415
+
+    folder = config.cache.path / "rdap" if config.cache.enabled else None
+    rdap = RdapClient(folder, config.domains.rdap)
+    return MailDomains(rdap, DnsResolver(config.domains.dns or None), now)
 
 
 def _matcher(indicators: tuple[Indicator, ...]) -> IndicatorMatcher | None:

@@ -264,7 +264,8 @@ class Packument:
     ``releases`` may be a lazy mapping: iterating over its keys is cheap, each value is decoded when asked for.
     ``times`` holds publish times (aware, UTC) of every version that the registry remembers, unpublished ones
     too. ``registry`` is the base URL that answered. ``maintainers`` holds, by version, the accounts that might
-    publish the package when that version came; registries that do not say so leave it empty.
+    publish the package when that version came, ``addresses`` their mail addresses;
+    registries that do not say so leave them empty.
     """
 
     name: str
@@ -274,6 +275,7 @@ class Packument:
     dist_tags: Mapping[str, str] = field(default_factory=dict)
     unpublished: bool = False
     maintainers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
 # --- tarball ---------------------------------------------------------------------------------------------

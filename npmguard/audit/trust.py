@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from npmguard.audit import (
     home,
     install_script,
+    maintainer_domain,
     new_dependency,
     provenance_history,
     publisher,
@@ -31,6 +32,8 @@ _STRANGER: Final = frozenset(
         publisher.ADDRESS_CHANGED,
         publisher.MAINTAINER_ADDED,
         publisher.MAINTAINERS_REPLACED,
+        maintainer_domain.EXPIRED,
+        maintainer_domain.NEW,
     }
 )
 _UNSETTLED: Final = _LOST | _STRANGER
@@ -174,16 +177,19 @@ REMOVE: Final = (
 )
 
 
-def audit(context: AuditContext, packument_of: PackumentOf) -> tuple[Finding, ...]:
+def audit(
+    context: AuditContext, packument_of: PackumentOf, more: Sequence[Finding] = ()
+) -> tuple[Finding, ...]:
     """Every signal about the locked release, each a note, and what they amount to together.
 
-    Nothing is asked but *packument_of*, about dependencies that the release brings in.
+    Nothing is asked but *packument_of*, about dependencies that the release brings in. *more* are signals that
+    were found otherwise.
     """
     history = ReleaseHistory.of(context)
     if history is None:
-        return ()
+        return tuple(more)
     unnamed = context.analysis.unnamed_dependencies if context.analysis is not None else ()
-    signals = trust_signals(history, packument_of, unnamed)
+    signals = (*trust_signals(history, packument_of, unnamed), *more)
     code = context.analysis.findings if context.analysis is not None else ()
     scripts = install_script.signals(history)  # the audit of the manifest tells of these
     return (*signals, *trust_verdict((*signals, *scripts), code))

@@ -6,6 +6,7 @@ from typing import Final
 
 from npmguard.audit import (
     home,
+    maintainer_domain,
     new_dependency,
     provenance_history,
     publisher,
@@ -33,6 +34,22 @@ _NOTES = (
         "Published by an account, after releases by a trusted build service",
         "The last three releases of the line came from a build service that the package trusts; this one was"
         " published with an account's own credentials.",
+        _LOOK,
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        maintainer_domain.EXPIRED,
+        "Nobody holds the mail domain of an account that may publish",
+        "Whoever registers the domain receives the account's mail, and with it the means to reset its"
+        " password.",
+        "Tell the package's maintainers; until then, look at each new release.",
+        Severity.MEDIUM,
+    ),
+    AuditRule(
+        maintainer_domain.NEW,
+        "The mail domain of an account that may publish was registered lately",
+        "A domain that was registered after its account was known here has lapsed and changed hands at some"
+        " time; one that is days old is a new account's.",
         _LOOK,
         Severity.MEDIUM,
     ),

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from npmguard.commands.options import (
+    CheckDomainsOption,
     ConfigOption,
     FailOnOption,
     FeedOption,
@@ -38,12 +39,15 @@ def inspect(
     no_cache: NoCacheOption = False,
     no_prefilter: NoPrefilterOption = False,
     feed: FeedOption = None,
+    check_domains: CheckDomainsOption = False,
     indicators: IndicatorsOption = None,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge one package: npmguard inspect ./left-pad-1.3.0.tgz, npmguard inspect debug@4.4.3."""
     started = time.monotonic()
-    settings = settings_of(Path(), config, fail_on=fail_on, jobs=1, no_cache=no_cache, feed=feed)
+    settings = settings_of(
+        Path(), config, fail_on=fail_on, jobs=1, no_cache=no_cache, feed=feed, check_domains=check_domains
+    )
     check_writable(output)
     with open_scanner(
         settings, Path(), offline, no_prefilter, read_indicators(indicators, settings)

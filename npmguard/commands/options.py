@@ -54,6 +54,9 @@ FeedOption = Annotated[
         help="Known malware: required (no answer: exit 3), optional, or off (nobody is asked).",
     ),
 ]
+CheckDomainsOption = Annotated[
+    bool, typer.Option("--check-domains", help="Ask RDAP and DNS about maintainers' mail domains.")
+]
 MinAgeOption = Annotated[str | None, typer.Option("--min-age", help="Hold younger releases: 12h, 7d, 2w.")]
 FixOverridesOption = Annotated[
     bool, typer.Option("--fix-overrides", help="Print the overrides for package.json in place of the report.")

@@ -27,6 +27,7 @@ def settings_of(
     jobs: int | None = None,
     no_cache: bool = False,
     feed: FeedChoice | None = None,
+    check_domains: bool = False,
 ) -> Config:
     """The settings of the project in *directory*, or of the *config* file, under what the command line says."""
     settings = load_config(directory, config)
@@ -35,6 +36,9 @@ def settings_of(
             settings.feed, online=feed is not FeedChoice.OFF, required=feed is FeedChoice.REQUIRED
         )
         settings = msgspec.structs.replace(settings, feed=asked)
+    if check_domains:
+        asking = msgspec.structs.replace(settings.domains, check=True)
+        settings = msgspec.structs.replace(settings, domains=asking)
     if fail_on is not None:
         chosen: FailOn = fail_on.value
         settings = msgspec.structs.replace(settings, fail_on=chosen)

@@ -11,6 +11,7 @@ import typer
 
 from npmguard.commands.options import (
     AgainstOption,
+    CheckDomainsOption,
     ConfigOption,
     FailOnOption,
     FeedOption,
@@ -49,6 +50,7 @@ def scan(
     no_prefilter: NoPrefilterOption = False,
     indicators: IndicatorsOption = None,
     feed: FeedOption = None,
+    check_domains: CheckDomainsOption = False,
     min_age: MinAgeOption = None,
     fix_overrides: FixOverridesOption = False,
     against: AgainstOption = None,
@@ -65,7 +67,16 @@ def scan(
     started = time.monotonic()
     found = find_lockfile(path)
     settings = with_min_age(
-        settings_of(found.parent, config, fail_on=fail_on, jobs=jobs, no_cache=no_cache, feed=feed), min_age
+        settings_of(
+            found.parent,
+            config,
+            fail_on=fail_on,
+            jobs=jobs,
+            no_cache=no_cache,
+            feed=feed,
+            check_domains=check_domains,
+        ),
+        min_age,
     )
     check_writable(output)
     lock = read_lockfile(found, settings.limits)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from npmguard.mail.dns import DnsUnreachable
+from npmguard.lookup.answers import Resolver
+from npmguard.lookup.dns import DnsUnreachable
 from npmguard.mail.lookalike import registered_domain, to_ascii
 from npmguard.mail.message import Message
-from npmguard.mail.options import MailOptions, Resolver
+from npmguard.mail.options import MailOptions
 from npmguard.model import AuthCheck, AuthOutcome, MailAuthentication
 
 _SIGNED_BYTES = 8 * 1024 * 1024  # dkimpy copies a message several times

@@ -255,9 +255,9 @@ class Judge:
         dns_server: str | None = None,
         rdap_bootstrap: str | None = None,
     ) -> None:
-        from npmguard.mail.dns import DnsResolver  # noqa: PLC0415 - this command only
+        from npmguard.lookup.dns import DnsResolver  # noqa: PLC0415 - this command only
+        from npmguard.lookup.rdap import BOOTSTRAP, RdapClient  # noqa: PLC0415
         from npmguard.mail.options import MailOptions  # noqa: PLC0415
-        from npmguard.mail.rdap import BOOTSTRAP, RdapClient  # noqa: PLC0415
 
         if (dns_server or rdap_bootstrap) and not online:
             raise UsageError("--dns-server and --rdap-bootstrap need --online: nothing is asked without it")

@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from npmguard.config import Limits
+from npmguard.lookup.answers import DomainAge, Resolver
 from npmguard.model import Indicator
-
-
-class Resolver(Protocol):
-    """Asks the DNS. Raises :class:`npmguard.mail.dns.DnsUnreachable` where no answer comes."""
-
-    def lookup(self, name: str, kind: str) -> tuple[tuple[bytes, ...] | str | tuple[int, str], ...]:
-        """The records of *kind* (TXT, A, AAAA, MX, PTR); empty where there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class DomainAge:
-    """What RDAP says of a registered domain; ``registered`` is aware; without it ``problem`` says why."""
-
-    domain: str
-    registered: datetime | None
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import mmap
 import posixpath
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,7 +70,8 @@ def decode_packument(name: str, registry: str, projection: bytes) -> Packument:
         times=times,
         dist_tags=tags,
         unpublished=not outline.versions and times.unpublished,
-        maintainers=_Maintainers(outline.versions or {}, outline.maintainers or {}),
+        maintainers=_Maintainers(outline.versions or {}, outline.maintainers or {}, _accounts),
+        addresses=_Maintainers(outline.versions or {}, outline.maintainers or {}, _mail_addresses),
     )
 
 
@@ -258,9 +259,15 @@ class _Times(Mapping[str, datetime]):
 
 
 class _Maintainers(Mapping[str, tuple[str, ...]]):
-    """The accounts that might publish, by version; ``changes`` holds them where they are not as before."""
+    """Who might publish, by version; *changes* holds lists that are not as before, *read* takes one apart."""
 
-    def __init__(self, versions: Mapping[str, object], changes: Mapping[str, Raw]) -> None:
+    def __init__(
+        self,
+        versions: Mapping[str, object],
+        changes: Mapping[str, Raw],
+        read: Callable[[Raw], tuple[str, ...]],
+    ) -> None:
+        self._read = read
         self._versions = versions
         self._changes = changes
         self._expanded: dict[str, tuple[str, ...]] | None = None if changes else {}
@@ -272,7 +279,7 @@ class _Maintainers(Mapping[str, tuple[str, ...]]):
             for version in self._versions:
                 change = self._changes.get(version)
                 if change is not None:
-                    accounts = _accounts(change)
+                    accounts = self._read(change)
                 if accounts:
                     expanded[version] = accounts
             self._expanded = expanded
@@ -307,6 +314,14 @@ def _accounts(raw: Raw) -> tuple[str, ...]:
             return ()
         names.add(name)
     return tuple(sorted(names))
+
+
+def _mail_addresses(raw: Raw) -> tuple[str, ...]:
+    """The mail addresses in a list of maintainers that names accounts, sorted, in lower case."""
+    if not _accounts(raw):
+        return ()
+    found = {item.get("email") for item in _decode(raw)}
+    return tuple(sorted({it.lower() for it in found if isinstance(it, str) and it.count("@") == 1}))
 
 
 def _times(raw: Raw) -> dict[str, datetime]:

@@ -20,11 +20,11 @@ from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 
 from npmguard.config import Cache, Config
 from npmguard.errors import UsageError
+from npmguard.lookup.dns import DnsResolver, DnsUnreachable
+from npmguard.lookup.rdap import RdapClient
 from npmguard.mail.command import Judge
-from npmguard.mail.dns import DnsResolver, DnsUnreachable
 from npmguard.mail.judge import judge_message
 from npmguard.mail.options import MailOptions
-from npmguard.mail.rdap import RdapClient
 from npmguard.model import AuthOutcome, MailReport, MailVerdict
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "mail"

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(SIBLINGS, FOUNDATION),
     "protocol": FOUNDATION,
     "detect": (*FOUNDATION, *SIBLINGS),
-    "audit": (*FOUNDATION, *SIBLINGS, "detect"),
+    "audit": (*FOUNDATION, *SIBLINGS, "lookup", "detect"),
     "report": ("__init__", "errors", "model"),
     "outcome": FOUNDATION,
     "memory": (),
@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "maintainers": (*FOUNDATION, "registry"),
     "judge": (
         *(*FOUNDATION, *SIBLINGS, "detect", "audit"),
-        *("pool", "results", "evidence", "cooldown"),
+        *("pool", "results", "evidence", "cooldown", "lookup"),
     ),
     "scanner": (*FOUNDATION, *SIBLINGS, "detect", "audit", "judge", "memory", "remedy", "target", "way_out"),
     "policy": (*FOUNDATION, "detect", "audit"),
@@ -49,7 +49,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "history": (*FOUNDATION, *SIBLINGS, "repository", "scanner"),
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
-    "mail": (*FOUNDATION, "intel", "detect", "report"),
+    "mail": (*FOUNDATION, "intel", "detect", "report", "lookup"),
+    "lookup": FOUNDATION,
 }
 
 
@@ -90,7 +91,7 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 NETWORK = {"requests", "urllib3", "socket", "http", "ssl", "urllib.request", "http.client"}
-MAY_OPEN_SOCKETS = {"registry/client.py", "registry/transport.py"}
+MAY_OPEN_SOCKETS = {"registry/client.py", "registry/transport.py", "lookup/rdap.py"}
 
 
 def test_only_the_registry_client_opens_sockets_for_packages() -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from npmguard.lookup.answers import DomainAge
 from npmguard.mail.judge import judge_message
-from npmguard.mail.options import DomainAge, MailOptions
+from npmguard.mail.options import MailOptions
 from npmguard.model import Indicator, IndicatorKind, MailReport, MailVerdict, MailWeight
 
 PHISHING, SUSPICIOUS = MailVerdict.PHISHING, MailVerdict.SUSPICIOUS

@@ -1,9 +1,9 @@
-"""DNS for mail authentication, asked only where the user said ``--online``."""
+"""The DNS, asked only where the user said ``--online`` or ``--check-domains``."""
 
 from __future__ import annotations
 
 from npmguard.errors import NpmguardError, UsageError
-from npmguard.mail.options import Resolver
+from npmguard.lookup.answers import Resolver
 
 _LIFETIME = 5.0
 
@@ -64,7 +64,7 @@ class DnsResolver(Resolver):
                 records.append(tuple(record.strings))
             elif kind == "MX":
                 records.append((int(record.preference), record.exchange.to_text(omit_final_dot=True)))
-            elif kind == "PTR":
+            elif kind in {"PTR", "NS"}:
                 records.append(record.target.to_text(omit_final_dot=True))
             else:
                 records.append(record.to_text())

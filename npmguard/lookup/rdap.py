@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
-from npmguard.mail.options import DomainAge
+from npmguard.lookup.answers import DomainAge
 
 BOOTSTRAP = "https://data.iana.org/rdap/dns.json"
 _BOOTSTRAP_AGE = 7 * 86400
@@ -23,6 +23,7 @@ _ANSWER_AGE = 86400
 _ANSWER_BYTES = 4 * 1024 * 1024
 _TIMEOUT = (5.0, 10.0)
 _DEADLINE = 15.0
+_UNKNOWN = b"{}"  # what is kept where the registry knows no such domain
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{0,250}[a-z0-9]")
 
 
@@ -46,7 +47,7 @@ class RdapUnanswered(Exception):  # noqa: N818 - told apart from errors of npmgu
 class RdapClient:
     """Asks when domains were registered; answers are kept in *folder* for a day, the bootstrap for a week.
 
-    An unanswered question is a :class:`~npmguard.mail.options.DomainAge` with a ``problem``, never an error.
+    An unanswered question is a :class:`~npmguard.lookup.answers.DomainAge` with a ``problem``, never an error.
     """
 
     def __init__(
@@ -83,14 +84,13 @@ class RdapClient:
             return DomainAge(domain, None, str(error))
         except msgspec.DecodeError:
             return DomainAge(domain, None, "the RDAP answer is not one")
-        for event in answer.events:
-            if event.eventAction == "registration":
-                try:
-                    registered = datetime.fromisoformat(event.eventDate)
-                except ValueError:
-                    break
-                return DomainAge(domain, registered if registered.tzinfo else registered.replace(tzinfo=UTC))
-        return DomainAge(domain, None, "the RDAP answer names no date of registration")
+        if raw == _UNKNOWN:
+            return DomainAge(domain, None, "its registry knows no such domain", unregistered=True)
+        expires = _date(answer, "expiration")
+        registered = _date(answer, "registration")
+        if registered is None:
+            return DomainAge(domain, None, "the RDAP answer names no date of registration", expires=expires)
+        return DomainAge(domain, registered, expires=expires)
 
     def _service(self, domain: str) -> str:
         """The base URL of the registry's RDAP server: the longest top-level name that the bootstrap lists."""
@@ -145,7 +145,7 @@ class RdapClient:
                 headers={"Accept": "application/rdap+json, application/json"},
             ) as answer:
                 if answer.status_code == 404:
-                    return b"{}"  # the registry knows no such domain
+                    return _UNKNOWN
                 if answer.status_code != 200:
                     raise RdapUnanswered(f"{host} answers {answer.status_code}")
                 content = b""
@@ -156,6 +156,18 @@ class RdapClient:
         except requests.RequestException as error:
             raise RdapUnanswered(f"{host} gives no answer") from error
         return content
+
+
+def _date(answer: _Domain, action: str) -> datetime | None:
+    """When that last happened, or is to happen."""
+    for event in answer.events:
+        if event.eventAction == action:
+            try:
+                when = datetime.fromisoformat(event.eventDate)
+            except ValueError:
+                return None
+            return when if when.tzinfo else when.replace(tzinfo=UTC)
+    return None
 
 
 def _keep(path: Path, content: bytes) -> None:
