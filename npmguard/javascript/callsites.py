@@ -47,6 +47,10 @@ class CallSites:
         """Whether the function is called where it stands."""
         return function in self._sites
 
+    def direct(self, function: int) -> list[list[Node | None]]:
+        """What the function is given where it is called where it stands, a list for each call."""
+        return self._sites.get(function, [])
+
     def argument(self, function: int, position: int) -> Node | None:
         """The node that the parameter of that position is given; None if that is not known."""
         sites = self._sites.get(function)

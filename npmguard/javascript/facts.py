@@ -13,6 +13,7 @@ from npmguard.config import Limits
 from npmguard.javascript.bindings import CLASSES
 from npmguard.javascript.calls import Calls
 from npmguard.javascript.draft import Draft
+from npmguard.javascript.flow import find_flows
 from npmguard.javascript.index import without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
 from npmguard.javascript.invisible import find_concealed
@@ -107,6 +108,7 @@ class _Reader:
         reach = Reach(program.index, program.scopes)
         spans = reach.spans()
         _draw(draft, reach, spans, self._interest)
+        self._flows(draft, reach, depth)
         surroundings = Surroundings(program, reach)
         layers = []
         evaluations = [*Evaluations(program, draft.relevance).find(), *_unseen(program)]
@@ -122,6 +124,11 @@ class _Reader:
         self.problem = self.problem or program.constants.problem
         program.close()
         return nesting.reading()
+
+    def _flows(self, draft: Draft, reach: Reach, depth: int) -> None:
+        found = find_flows(draft, reach, self._interest.flows, self._limits.flow_steps, placed=not depth)
+        if not found:
+            draft.program.constants.give_up("values flow through more than flow-steps allows")
 
     def _layer(
         self,

@@ -109,13 +109,16 @@ PLACES: Mapping[Source, tuple[str, ...]] = MappingProxyType(
                 "secrets/kubernetes.io",
             ),
             *(".config/op", ".password-store", "keychain-db", "/etc/shadow", "filezilla", ".dockercfg"),
-            *("hub/config", "cursor/User/globalStorage", ".claude.json", ".bash_history", ".zsh_history"),
+            *(".claude.json", ".bash_history", ".zsh_history"),
         ),
         Source.BROWSER_PROFILE: (
             *("Login Data", "Local State", "Web Data", "Network/Cookies", "Local Extension Settings"),
-            *("logins.json", "key4.db", "cookies.sqlite", "places.sqlite", "Google/Chrome", "BraveSoftware"),
-            *("User Data", "Mozilla/Firefox", "Firefox/Profiles", ".mozilla/firefox", "google-chrome"),
-            *("Microsoft/Edge", "Opera Software", "Local Storage/leveldb", "Session Storage", "IndexedDB"),
+            *("logins.json", "key4.db", "cookies.sqlite", "places.sqlite", "BraveSoftware"),
+            *("User Data", "Firefox/Profiles", ".mozilla/firefox", "google-chrome"),
+            *(
+                "Opera Software",
+                "Local Storage/leveldb",
+            ),
             *("discord/Local Storage", "tdata"),
         ),
         Source.WALLET_STORE: (
@@ -124,7 +127,7 @@ PLACES: Mapping[Source, tuple[str, ...]] = MappingProxyType(
                 "exodus.wallet",
                 "Exodus",
                 "Electrum",
-                "electrum",
+                ".electrum",
                 "solana/id.json",
                 "Ethereum/keystore",
             ),
@@ -133,16 +136,12 @@ PLACES: Mapping[Source, tuple[str, ...]] = MappingProxyType(
                 "atomic/Local Storage",
                 "com.liberty.jaxx",
                 "Coinomi",
-                "Guarda",
                 "Ledger Live",
             ),
             *(
                 "Bitcoin/wallets",
                 ".bitcoin",
-                "monero",
                 "Zcash",
-                "MetaMask",
-                "Phantom",
                 "seed.seco",
                 "passphrase.json",
             ),
@@ -180,10 +179,6 @@ PLACES: Mapping[Source, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Parts of the paths of files that hold secrets, with ``/`` between segments."""
-
-_GENERIC_PLACES = frozenset(
-    {"monero", "Phantom", "MetaMask", "Guarda", "User Data", "IndexedDB", "Session Storage"}
-)
 
 SECRET_MEMBERS = frozenset(
     {
@@ -407,9 +402,46 @@ def _modules(names: Iterable[str]) -> tuple[Mark, ...]:
     return tuple(Mark(name, module=True) for name in sorted(names))
 
 
-def _longest(places: Iterable[str]) -> tuple[Mark, ...]:
-    """The longest segments of paths, since code may join the segments itself."""
-    return _texts(max(re.split(r"[/\\]", place), key=len) for place in places)
+_COMMON_SEGMENTS = frozenset(
+    {
+        *(
+            "config",
+            ".config",
+            "config.json",
+            "credentials",
+            "Local Storage",
+            "keystore",
+            "Programs",
+            "Run",
+            "fish",
+        ),
+        *(
+            "user",
+            "system",
+            "op",
+            "gh",
+            "discord",
+            "atomic",
+            "Network",
+            "Cookies",
+            "Firefox",
+            "Profiles",
+            "firefox",
+        ),
+        *("ethereum", "Ethereum", "Bitcoin", "wallets", "etc", "shadow", "solana", "secrets", "leveldb"),
+    }
+)
+
+
+def _rarest(places: Iterable[str]) -> tuple[Mark, ...]:
+    """The most telling segments of paths, since code may join the segments itself."""
+    return _texts(
+        max(
+            [*(each for each in re.split(r"[/\\]", place) if each and each not in _COMMON_SEGMENTS)] or [place],
+            key=len,
+        )
+        for place in places
+    )
 
 
 _ENVIRONMENT = (Mark("env"),)
@@ -422,9 +454,9 @@ _SOURCE_MARKS: Mapping[Source, Marks] = MappingProxyType(
     {
         Source.ENVIRONMENT: (_ENVIRONMENT,),
         Source.ENVIRONMENT_SECRET: (_ENVIRONMENT, _texts(SECRET_WORDS)),
-        Source.CREDENTIAL_FILE: (_longest(PLACES[Source.CREDENTIAL_FILE]),),
-        Source.BROWSER_PROFILE: (_longest(PLACES[Source.BROWSER_PROFILE]),),
-        Source.WALLET_STORE: (_longest(PLACES[Source.WALLET_STORE]),),
+        Source.CREDENTIAL_FILE: (_rarest(PLACES[Source.CREDENTIAL_FILE]),),
+        Source.BROWSER_PROFILE: (_rarest(PLACES[Source.BROWSER_PROFILE]),),
+        Source.WALLET_STORE: (_rarest(PLACES[Source.WALLET_STORE]),),
         Source.SECRET_KEY: (_words(SECRET_MEMBERS | KEY_TAKERS | KEY_MAKERS),),
         Source.CLIPBOARD: (
             _words(("readText", "clipboardy", "clipboardData", "clipboard")) + _texts(CLIPBOARD_COMMANDS),
@@ -457,6 +489,6 @@ _SINK_MARKS: Mapping[Sink, Marks] = MappingProxyType(
         Sink.CLIPBOARD: (_words(CLIPBOARD_WRITES),),
         Sink.PAGE: (_words(PAGE_MEMBERS | PAGE_CALLS),),
         Sink.WORKFLOW: (_texts(("workflows",)),),
-        Sink.SHELL_PROFILE: (_longest(PROFILE_PLACES),),
+        Sink.SHELL_PROFILE: (_rarest(PROFILE_PLACES),),
     }
 )

@@ -28,6 +28,7 @@ class Program:
         """Work out scopes and calls; constants and names are worked out when they are asked for."""
         text = self.text = parsed.text
         self.typed = parsed.grammar.typed
+        self.grammar = parsed.grammar
         self.index = Index(text, root, nodes)
         self.scopes = Scopes(self.index)
         self.sites = CallSites(self.index, self.scopes)
@@ -47,10 +48,14 @@ class Program:
 
     def way_to(self, node: Node) -> list[Node]:
         """The nodes around *node*, outermost first and itself last; none when too many were asked for."""
+        return self.way_to_span(node.start_byte, node.end_byte)
+
+    def way_to_span(self, start: int, end: int) -> list[Node]:
+        """The same for the outermost node of a byte range."""
         if self._levels <= 0:
             self.constants.give_up("nested too deeply for its shapes to be searched")
             return []
-        way = way_to(self.index.root, node.start_byte, node.end_byte)
+        way = way_to(self.index.root, start, end)
         self._levels -= len(way)
         return way
 

@@ -1,0 +1,182 @@
+"""What reaches what: values followed from where they come from to where they go, without running anything."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from npmguard.javascript.draft import Draft
+from npmguard.javascript.flow_graph import Edge, Graph, Origin
+from npmguard.javascript.flow_names import CLIENT, WRITER
+from npmguard.javascript.flow_sinks import Asked, FlowSinks, Written
+from npmguard.javascript.flow_values import FlowValues
+from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of
+from npmguard.model import FactKind
+
+if TYPE_CHECKING:
+    from npmguard.javascript.interest import Names
+    from npmguard.javascript.reach import Reach
+
+_WRITTEN = "@written"  # a path that the code writes to
+_SAME_PATHS = 64  # expressions that stand for the path of one file
+_MAX_TOLD = 24  # flows into one sink
+_MIN_TAIL = 4  # characters of a path's end by which it is known again
+_REACH = 14  # calls, returns and members of classes that a value goes through
+_ROUNDS = 3  # of files that are written with what was read from files that were written
+_SOURCES = frozenset(Source)
+_BY_PLACE = {f"@{Sink.WORKFLOW}": Sink.WORKFLOW, f"@{Sink.SHELL_PROFILE}": Sink.SHELL_PROFILE}
+_EMBEDDED = frozenset({Sink.RUN_FILE, Sink.WORKFLOW, Sink.SHELL_PROFILE})
+
+
+def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> bool:
+    """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*; whether all were found.
+
+    The work is bounded by *fuel*, the number of expressions and names that are looked at. Where the text is not
+    the file's own (not *placed*), facts do not tell where their sources stand in it.
+    """
+    names = wanted if wanted is not None else frozenset(flow_name(a, b) for a in Source for b in Sink)
+    if not names:
+        return True
+    return _Flows(draft, reach, names, fuel, placed=placed).find()
+
+
+class _Flows:
+    def __init__(self, draft: Draft, reach: Reach, wanted: frozenset[str], fuel: int, *, placed: bool) -> None:
+        self._draft = draft
+        self._placed = placed
+        self._program = draft.program
+        self._wanted = wanted
+        self._graph = Graph(fuel, _REACH)
+        self._values = FlowValues(draft.program, reach, self._graph)
+        self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
+        self._lines: list[int] | None = None
+        self._labels: list[int] = []
+        self._told: set[tuple[int, int, str, str | None]] = set()
+
+    def find(self) -> bool:
+        self._sinks.ask()
+        if not self._sinks.asked and not self._sinks.piped:
+            return True
+        self._settle()
+        self._follow_files()
+        self._tell()
+        return not self._graph.exhausted
+
+    def _settle(self) -> None:
+        self._graph.settle(self._values.expand, lambda: not self._program.late)
+
+    # --- files -------------------------------------------------------------------------------------------
+
+    def _follow_files(self) -> None:
+        """Let what is written to a file come out of it where the same path is read."""
+        graph, written = self._graph, self._sinks.written
+        self._streams()
+        labels = []
+        for number, each in enumerate(written):
+            label = graph.origins.bit(_WRITTEN, str(number), each.asked.at)
+            labels.append(label)
+            for vertex in graph.same_as(each.path, _SAME_PATHS):
+                if vertex:
+                    graph.seed(vertex, label)
+        self._settle()
+        self._labels = labels
+        for _ in range(_ROUNDS if written else 0):
+            before = sum(map(int.bit_count, graph.masks))
+            for vertex, (path, _at) in self._values.calls.readers.items():
+                for label, each in zip(labels, written, strict=True):
+                    if graph.masks[path] & label:
+                        graph.edge(vertex, each.content)
+            self._settle()
+            if sum(map(int.bit_count, graph.masks)) == before:
+                break
+
+    def _streams(self) -> None:
+        """Let what is piped or written into a stream reach the file, or the connection, of the stream."""
+        graph = self._graph
+        writers = {each.asked.node.id: each for each in self._sinks.written if each.writer is not None}
+        for call, carried, stream in self._sinks.piped:
+            for origin in graph.origins.of(graph.masks[stream] & graph.origins.objects):
+                if origin.kind == WRITER and int(origin.detail or 0) in writers:
+                    graph.edge(writers[int(origin.detail or 0)].content, carried, Edge.VALUE)
+                elif origin.kind == CLIENT:
+                    asked = Asked(
+                        Sink.NETWORK, call, call.start_byte, "?.pipe", origin.detail, (("body", carried),)
+                    )
+                    self._sinks.asked.append(asked)
+        self._settle()
+
+    # --- telling -----------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        masks, origins = self._graph.masks, self._graph.origins
+        for asked in self._sinks.asked:
+            target = asked.target
+            if asked.through is not None:
+                clients = [each for each in origins.of(masks[asked.through]) if each.kind == CLIENT]
+                if not clients:
+                    continue
+                target = target or clients[0].detail
+            self._tell_sink(asked, asked.sink, target)
+        for written in self._sinks.written:
+            self._tell_places(written)
+        for asked, text in self._sinks.run:
+            self._tell_run(asked, text)
+
+    def _tell_places(self, written: Written) -> None:
+        for origin in self._graph.origins.of(self._graph.masks[written.path]):
+            sink = _BY_PLACE.get(origin.kind)
+            if sink is not None:
+                self._tell_sink(written.asked, sink, written.asked.target, constant=written.constant)
+
+    def _tell_run(self, asked: Asked, text: str) -> None:
+        mask = 0
+        for _part, vertex in asked.parts:
+            mask |= self._graph.masks[vertex]
+        for label, written in zip(self._labels, self._sinks.written, strict=True):
+            if mask & label or _names(text, written.text):
+                run = asked._replace(parts=((None, written.content),))
+                self._tell_sink(run, Sink.RUN_FILE, written.asked.target, constant=written.constant)
+
+    def _tell_sink(self, asked: Asked, sink: Sink, target: str | None, *, constant: bool = False) -> None:
+        found: list[tuple[Origin, str | None]] = []
+        for part, vertex in asked.parts:
+            origins = self._graph.origins.of(self._graph.masks[vertex])
+            found.extend((origin, part) for origin in origins if origin.kind in _SOURCES)
+        if constant and not found and sink in _EMBEDDED:
+            found.append((Origin(Source.EMBEDDED, None, asked.node.start_byte), None))
+        for origin, part in found[:_MAX_TOLD]:
+            name = flow_name(Source(origin.kind), sink)
+            key = (asked.node.start_byte, asked.node.end_byte, name, origin.detail)
+            if name not in self._wanted or key in self._told:
+                continue
+            if origin.kind == Source.FILE and self._is_known(origin):
+                continue
+            self._told.add(key)
+            self._draft.add(
+                FactKind.FLOW,
+                name,
+                asked.node,
+                at=asked.at,
+                value=origin.detail,
+                args=(asked.callee, self._place(origin.at) if self._placed else None, target, part),
+            )
+
+    def _is_known(self, origin: Origin) -> bool:
+        """Whether the file that is read is one of those that are known for what they hold."""
+        masks, known = self._graph.masks, self._graph.origins.paths
+        return any(at == origin.at and masks[path] & known for path, at in self._values.calls.readers.values())
+
+    def _place(self, offset: int) -> str:
+        text = self._program.text
+        if self._lines is None:
+            self._lines = [0, *(match.end() for match in re.finditer(rb"\n", text))]
+        line = bisect_right(self._lines, offset)
+        column = len(text[self._lines[line - 1] : offset].decode("utf-8", "replace"))
+        return f"{line}:{column + 1}"
+
+
+def _names(command: str, path: str) -> bool:
+    """Whether a command, or the name of a module, tells the path of a file that is written."""
+    tail = path.rpartition("\0")[2].strip("/")
+    return len(tail) >= _MIN_TAIL and tail in command
