@@ -17,8 +17,10 @@ from npmguard.javascript.flow import find_flows
 from npmguard.javascript.index import without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
 from npmguard.javascript.invisible import find_concealed
-from npmguard.javascript.layers import Evaluation, Evaluations
+from npmguard.javascript.layers import Evaluation, Evaluations, searching
+from npmguard.javascript.loads import OwnFiles
 from npmguard.javascript.nesting import Nesting, Reading, Surroundings, without_prelude
+from npmguard.javascript.own_files import PackageFiles
 from npmguard.javascript.program import Program
 from npmguard.javascript.reach import Reach
 from npmguard.javascript.reads import Reads
@@ -35,8 +37,17 @@ _LAYER = "layer.js"
 _LEAST_LAYER = 64  # bytes that any layer counts for
 
 
-def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest | None = None) -> FileFacts:
+def extract_facts(
+    path: str,
+    source: bytes,
+    limits: Limits,
+    interest: Interest | None = None,
+    files: PackageFiles | None = None,
+) -> FileFacts:
     """Draw the facts of *interest* (all, if None) from the source file at *path* of a package.
+
+    What it reads of *files* and evaluates, and those of them that it loads as code under a name of their own,
+    are read too.
 
     Never raises for what the bytes are: what cannot be read is told in ``partial`` and ``problem``. A CALL,
     NEW, READ or WRITE spans its whole expression, and its line and column are those of the last segment of
@@ -52,7 +63,7 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
     collecting = gc.isenabled()
     gc.disable()  # a tree makes many objects and no cycles; looking for those takes as long as parsing
     try:
-        return _extract(path, source, limits, interest or EVERYTHING)
+        return _extract(path, source, limits, interest or EVERYTHING, files)
     finally:
         if collecting:
             gc.enable()
@@ -60,7 +71,9 @@ def extract_facts(path: str, source: bytes, limits: Limits, interest: Interest |
                 gc.collect()  # else the next file would come on top of what this one leaves behind
 
 
-def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> FileFacts:
+def _extract(
+    path: str, source: bytes, limits: Limits, interest: Interest, files: PackageFiles | None
+) -> FileFacts:
     parsed = parse(path, source, limits)
     nodes = captures(parsed)
     whole = (FunctionSpan(0, len(parsed.text), -1),)
@@ -70,7 +83,7 @@ def _extract(path: str, source: bytes, limits: Limits, interest: Interest) -> Fi
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
             return FileFacts(path, (), whole)
-    reader = _Reader(limits, interest)
+    reader = _Reader(path, limits, interest, files)
     reading = reader.read(Program(parsed, parsed.tree.root_node, nodes, limits), 0)
     late = f"not analysed within {limits.analysis_seconds:.0f} s" if reader.late else None
     problem = late or reader.problem
@@ -95,7 +108,9 @@ def _runs(nodes: Captures) -> bool:
 class _Reader:
     """Reads one file, and the code in it that it evaluates."""
 
-    def __init__(self, limits: Limits, interest: Interest) -> None:
+    def __init__(self, path: str, limits: Limits, interest: Interest, files: PackageFiles | None) -> None:
+        self._path = path
+        self._files = files
         self.late = False
         self.problem: str | None = None
         self._limits = limits
@@ -111,8 +126,7 @@ class _Reader:
         self._flows(draft, reach, depth)
         surroundings = Surroundings(program, reach)
         layers = []
-        evaluations = [*Evaluations(program, draft.relevance).find(), *_unseen(program)]
-        for evaluation in sorted(evaluations, key=_place_of):
+        for evaluation in sorted(self._evaluations(program, draft.relevance), key=_place_of):
             layer = self._layer(program, surroundings, evaluation, depth, draft)
             if layer is not None:
                 layers.append((evaluation, *layer))
@@ -129,6 +143,15 @@ class _Reader:
         found = find_flows(draft, reach, self._interest.flows, self._limits.flow_steps, placed=not depth)
         if not found:
             draft.program.constants.give_up("values flow through more than flow-steps allows")
+
+    def _evaluations(self, program: Program, relevance: Relevance) -> list[Evaluation]:
+        relevance = searching(program, relevance)
+        found = list(Evaluations(program, relevance).find())
+        if self._files is not None:
+            own = OwnFiles(program, self._path, self._files, self._limits)
+            found = [*own.solved(found, relevance), *own.loaded(relevance)]
+            own.close()
+        return [*found, *_unseen(program)]
 
     def _layer(
         self,
@@ -147,15 +170,16 @@ class _Reader:
             self._shape(draft, UNDECODABLE, evaluation)
             return None
         text = surroundings.prelude(evaluation, ()).encode() + code
-        inner = self._program(text, program)
+        inner = self._program(text, program, evaluation)
         unbound = () if inner is None else surroundings.known(evaluation, inner.scopes.unbound)
         prelude = surroundings.prelude(evaluation, unbound).encode()
         if inner is not None and prelude + code != text:
             inner.close()
             text = prelude + code
-            inner = self._program(text, program)
+            inner = self._program(text, program, evaluation)
         if inner is None:
-            self._shape(draft, UNDECODABLE, evaluation)
+            if evaluation.certain:
+                self._shape(draft, UNDECODABLE, evaluation)
             return None
         return text, without_prelude(self.read(inner, depth + 1), len(prelude)), unbound
 
@@ -163,9 +187,11 @@ class _Reader:
         self._size -= max(size, _LEAST_LAYER)
         return self._size >= 0
 
-    def _program(self, text: bytes, outer: Program) -> Program | None:
+    def _program(self, text: bytes, outer: Program, evaluation: Evaluation) -> Program | None:
         """The program of a text that *outer* evaluates; None where it cannot be read."""
         parsed = parse(_LAYER, text, self._limits, outer.deadline)
+        if not evaluation.certain and (parsed.tree is None or parsed.partial):
+            return None
         if parsed.tree is None:
             self.problem = self.problem or parsed.problem
             return None

@@ -22,7 +22,9 @@ from tree_sitter import Node
 from npmguard.javascript import values
 from npmguard.javascript.calls import called_through
 from npmguard.javascript.callsites import arguments, unwrap
+from npmguard.javascript.constants import Constants
 from npmguard.javascript.interest import Interest
+from npmguard.javascript.names import Names
 from npmguard.javascript.paths import Path, Root
 from npmguard.javascript.program import Program
 from npmguard.javascript.relevance import Relevance
@@ -67,25 +69,35 @@ class Evaluation:
     """One expression that has text run as code; ``text`` is None where it could not be worked out.
 
     ``start`` and ``end`` are the bytes of the expression. ``parameters`` are names that are local to the code,
-    with the nodes that give them their values.
+    with the nodes that give them their values. What is not ``certain`` is code only if it has no syntax error.
     """
 
     start: int
     end: int
     text: str | None
     parameters: tuple[tuple[str, Node | None], ...] = ()
+    certain: bool = True
 
 
 class Evaluations:
     """Finds what one program evaluates."""
 
-    def __init__(self, program: Program, relevance: Relevance) -> None:
-        """Prepare to search *program*; *relevance* is used if it tells names that may be hidden."""
+    def __init__(
+        self,
+        program: Program,
+        relevance: Relevance,
+        constants: Constants | None = None,
+        names: Names | None = None,
+    ) -> None:
+        """Prepare to search *program*; *relevance* is used if it tells names that may be hidden.
+
+        *constants* and *names* are asked instead of the program's own, if given.
+        """
         self._program = program
-        self._constants = program.constants
-        self._names = program.names
+        self._constants = constants or program.constants
+        self._names = names or program.names
         self._called: dict[int, Node] | None = None
-        self._relevance = relevance if relevance.calls is not None else Relevance(program, _INTEREST)
+        self._relevance = searching(program, relevance)
 
     def find(self) -> Iterator[Evaluation]:
         """All evaluations, in no particular order."""
@@ -229,6 +241,11 @@ class Evaluations:
             if isinstance(option, str) and option.startswith("--eval="):
                 yield Evaluation(node.start_byte, node.end_byte, values.as_text(option.removeprefix("--eval=")))
                 return
+
+
+def searching(program: Program, relevance: Relevance) -> Relevance:
+    """What to ask for names that may be hidden: *relevance*, unless all names are relevant to it."""
+    return relevance if relevance.calls is not None else Relevance(program, _INTEREST)
 
 
 def arguments_of(array: Node) -> list[Node]:
