@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
 _LARGE_SOURCE = 1024**2  # bytes of one file
-_BLOATED = 96 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
+_BLOATED = 160 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
 _MAX_DEEDS = 10  # that are told of one shell file
 
@@ -85,6 +85,17 @@ def analyse_tarball(
             unverified = f"the baseline's tarball could not be read: {error}"
     with _taking_turns(archive, turn):
         code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
+        also: frozenset[str] = frozenset()
+        while code.missing - also:  # what the code reads is known only now
+            also |= code.missing
+            try:
+                archive = _read(tarball, limits, hashes=baseline is not None or by_hash, also=also)
+                if baseline is not None and old is not None:
+                    old = _read(baseline, limits, hashes=True, also=also)
+            except LimitExceeded as error:
+                unverified = str(error)
+                break
+            code = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
     try:
         known = indicators.match(archive, limits, hashes) if indicators is not None else ()
     except LimitExceeded as error:
@@ -169,17 +180,23 @@ def _is_bundled(path: str) -> bool:
     return path.startswith("node_modules/") and path.endswith(_NESTED)
 
 
-def _read(tarball: bytes, limits: Limits, *, hashes: bool) -> PackageArchive:
-    """The archive with the content of every file that may be read as code.
+def _read(
+    tarball: bytes, limits: Limits, *, hashes: bool, also: frozenset[str] = frozenset()
+) -> PackageArchive:
+    """The archive with the content of every file that may be read as code, and of those in *also*.
 
     What package.json hands to Node may have any name, and package.json may stand at the end of the archive:
     where it names a file that was passed over, the archive is read once more.
     """
-    archive = read_archive(tarball, limits, is_source, hashes=hashes)
+
+    def wanted(path: str, size: int) -> bool:
+        return path in also or is_source(path, size)
+
+    archive = read_archive(tarball, limits, wanted, hashes=hashes)
     named = missing_sources(archive)
     if named:
         archive = read_archive(
-            tarball, limits, lambda path, size: path in named or is_source(path, size), hashes=hashes
+            tarball, limits, lambda path, size: path in named or wanted(path, size), hashes=hashes
         )
     return archive
 

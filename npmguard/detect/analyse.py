@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from npmguard.detect.circumstances import Circumstances
 from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
+from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
 from npmguard.model import Evidence, FactKind, Finding, Layer, Manifest, PackageArchive, PackageFile
@@ -48,13 +49,16 @@ class CodeAnalysis:
 
     ``findings`` come in order of rule, then file. ``signals`` are the ids of the signals that fired in files
     that were parsed, or on the manifest. ``partial`` lists files that could be read in part only, and why.
-    ``unverified`` says why the analysis is incomplete, or is None.
+    ``unverified`` says why the analysis is incomplete, or is None. ``missing`` are files of the package that
+    the code runs, or reads where it evaluates something, and whose content was not kept: with them kept, more
+    can be said.
     """
 
     findings: tuple[Finding, ...] = ()
     signals: tuple[str, ...] = ()
     partial: tuple[tuple[str, str], ...] = ()
     unverified: str | None = None
+    missing: frozenset[str] = frozenset()
 
 
 def is_source(path: str, size: int) -> bool:
@@ -144,7 +148,8 @@ class _Analysis:
         self._limits = limits
         self._matcher = _matcher_of(ruleset)
         self._prefilter = _prefilter_of(ruleset)
-        self._old = _Old(baseline, self) if baseline is not None else None
+        self._files = ArchiveFiles(archive, limits.source_bytes)
+        self._old = _Old(baseline, self, limits) if baseline is not None else None
         self._end = time.monotonic() + limits.analysis_seconds
         self._layers: dict[str, tuple[Layer, ...]] = {}
         self._partial: list[tuple[str, str]] = []
@@ -158,7 +163,7 @@ class _Analysis:
         try:
             for file in self._to_read(prefilter=prefilter):
                 self.check()
-                sightings = self.read(file, self._partial, self._reasons, self._layers)
+                sightings = self.read(file, self._files, self._partial, self._reasons, self._layers)
                 if sightings is not None:
                     read.append(sightings)
         except LimitExceeded as error:
@@ -173,28 +178,31 @@ class _Analysis:
                     findings.append(finding)
         except LimitExceeded as error:
             self._reasons.append(str(error))
+        missing = self._files.missing | (self._old.files.missing if self._old is not None else set())
         return CodeAnalysis(
             findings=tuple(findings),
             signals=_fired(self._matcher, read, manifest),
             partial=tuple(sorted(self._partial)),
-            unverified="; ".join(dict.fromkeys(self._reasons)) or None,
+            unverified="; ".join(dict.fromkeys([*self._reasons, *map(_not_kept, sorted(missing))])) or None,
+            missing=frozenset(missing),
         )
 
     def read(
         self,
         file: PackageFile,
+        files: ArchiveFiles,
         partial: list[tuple[str, str]],
         reasons: list[str],
         layers: dict[str, tuple[Layer, ...]],
     ) -> FileSightings | None:
         """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read.
 
-        What it evaluates is kept in *layers* by its path. A file that was refused or not read to its end is a
-        reason to call the package unverified.
+        *files* are those around it. What it evaluates is kept in *layers* by its path. A file that was
+        refused or not read to its end is a reason to call the package unverified.
         """
         from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
 
-        facts = extract_facts(file.path, file.content or b"", self._limits, self._matcher.interest)
+        facts = extract_facts(file.path, file.content or b"", self._limits, self._matcher.interest, files)
         if facts.unread:
             reasons.append(f"{file.path} was not read as code: {facts.problem}")
         if facts.problem or facts.partial:
@@ -229,7 +237,9 @@ class _Analysis:
         if not prefilter:
             return usable
         selected = self._prefilter.select((file.path, file.content or b"") for file in usable)
-        return [file for file in usable if file.path in selected]
+        paths = {file.path for file in files}
+        mentions = Mentions(path for path in self._archive.files if _is_other(path) and path not in paths)
+        return [file for file in usable if file.path in selected or mentions.named_in(file)]
 
     def _finding(self, candidate: Candidate) -> Finding | None:
         rule = candidate.rule
@@ -287,7 +297,8 @@ class _Analysis:
 class _Old:
     """The baseline, looked into only where something was found."""
 
-    def __init__(self, archive: PackageArchive, analysis: _Analysis) -> None:
+    def __init__(self, archive: PackageArchive, analysis: _Analysis, limits: Limits) -> None:
+        self.files = ArchiveFiles(archive, limits.source_bytes)
         self._archive = archive
         self._analysis = analysis
         self._hashes = frozenset(file.sha256 for file in archive.files.values())
@@ -314,7 +325,8 @@ class _Old:
     def _fired_in(self, path: str) -> frozenset[str]:
         if path not in self._signals:
             file = self._archive.files.get(path)
-            sightings = self._analysis.read(file, [], [], {}) if file and file.content is not None else None
+            kept = file is not None and file.content is not None
+            sightings = self._analysis.read(file, self.files, [], [], {}) if file and kept else None
             self._signals[path] = frozenset(sightings.whole.fired()) if sightings else frozenset()
         return self._signals[path]
 
@@ -348,6 +360,14 @@ def sources(archive: PackageArchive) -> list[PackageFile]:
 
 def _names_declaration(content: bytes) -> bool:
     return b".d." in content and _DECLARATION_NAME.search(content) is not None
+
+
+def _is_other(path: str) -> bool:
+    return not path.endswith((*_EXTENSIONS, *_NOT_CODE))
+
+
+def _not_kept(path: str) -> str:
+    return f"{path} is read by code that evaluates text, and its content was not kept"
 
 
 def _is_left_out(file: PackageFile) -> bool:

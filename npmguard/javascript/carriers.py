@@ -94,7 +94,7 @@ def _decodings(piece: bytes, secrets: list[bytes], depth: int) -> Iterator[bytes
     for plain in _decoded(piece):
         yield from _decodings(plain, secrets, depth - 1)
     for key in _keys_of(whole, secrets):
-        yield bytes(byte ^ key[at % len(key)] for at, byte in enumerate(whole))
+        yield _with_key(whole, key)
 
 
 def _decoded(piece: bytes) -> Iterator[bytes]:
@@ -122,10 +122,15 @@ def _keys_of(piece: bytes, secrets: list[bytes]) -> Iterator[bytes]:
     """The key with which XOR makes the most readable code of a piece."""
     sample = piece[:_SAMPLE]
     tried = [(sample.translate(table), bytes([key])) for key, table in enumerate(_tables(), 1)]
-    tried += [(bytes(byte ^ key[at % len(key)] for at, byte in enumerate(sample)), key) for key in secrets]
+    tried += [(_with_key(sample, key), key) for key in secrets]
     likely = [(len(plain.translate(None, _WORDS)), key) for plain, key in tried if _is_code(plain)]
     if likely:
         yield min(likely)[1]
+
+
+def _with_key(data: bytes, key: bytes) -> bytes:
+    stream = (key * (len(data) // len(key) + 1))[: len(data)]
+    return (int.from_bytes(data) ^ int.from_bytes(stream)).to_bytes(len(data))
 
 
 def _is_code(sample: bytes) -> bool:

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -68,13 +68,15 @@ _WANTED = frozenset(name.encode() for name in _LAST_SEGMENTS) | _THROUGH
 class Evaluation:
     """One expression that has text run as code; ``text`` is None where it could not be worked out.
 
-    ``start`` and ``end`` are the bytes of the expression. ``parameters`` are names that are local to the code,
-    with the nodes that give them their values. What is not ``certain`` is code only if it has no syntax error.
+    ``start`` and ``end`` are the bytes of the expression, ``node`` is its call. ``parameters`` are names that
+    are local to the code, with the nodes that give them their values. What is not ``certain`` is code only if
+    it has no syntax error.
     """
 
     start: int
     end: int
     text: str | None
+    node: Node | None = None
     parameters: tuple[tuple[str, Node | None], ...] = ()
     certain: bool = True
 
@@ -119,6 +121,18 @@ class Evaluations:
             if source is not None:
                 yield from self._data_url(node, source)
 
+    def again(self, evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
+        """The same evaluations, with these constants."""
+        for each in evaluations:
+            node = each.node
+            if node is None:
+                continue
+            field = "constructor" if node.type == "new_expression" else "function"
+            callee = node.child_by_field_name(field)
+            if callee is not None:
+                path, given = called_through(self._names, self._names.path(callee), arguments(node))
+                yield from self._evaluated(node, path, given or ())
+
     def _evaluated(self, node: Node, path: Path, given: Sequence[Node]) -> Iterator[Evaluation]:
         name, last = path.name, path.segments[-1] if path.segments else ""
         if name == "Reflect.construct" and len(given) > 1 and given[1].type == "array":
@@ -129,7 +143,7 @@ class Evaluations:
         if name in _TIMERS:
             text = self._constants.text(given[0])
             if text is not None or self._is_text(given[0]):
-                yield Evaluation(node.start_byte, node.end_byte, text)
+                yield self._at(node, text)
         elif name in _FIRST or last in _METHODS:
             if last not in _METHODS or path.known or self._constants.text(given[0]) is not None:
                 yield self._code(node, given[0])
@@ -151,8 +165,12 @@ class Evaluations:
         elif last in _COMMANDS and path.root is Root.MODULE:
             yield from self._command(node, given)
 
+    @staticmethod
+    def _at(node: Node, text: str | None, parameters: tuple[tuple[str, Node | None], ...] = ()) -> Evaluation:
+        return Evaluation(node.start_byte, node.end_byte, text, node, parameters)
+
     def _code(self, node: Node, code: Node) -> Evaluation:
-        return Evaluation(node.start_byte, node.end_byte, self._constants.text(code))
+        return self._at(node, self._constants.text(code))
 
     def _function(self, node: Node, given: Sequence[Node]) -> Evaluation:
         """``Function("a", "b", code)``: the arguments of a call that follows at once are those of its code."""
@@ -164,7 +182,7 @@ class Evaluations:
         parameters = tuple(
             (name, passed[position] if position < len(passed) else None) for position, name in enumerate(names)
         )
-        return Evaluation(node.start_byte, node.end_byte, self._constants.text(given[-1]), parameters)
+        return self._at(node, self._constants.text(given[-1]), parameters)
 
     def _passed(self, node: Node) -> Sequence[Node]:
         """The arguments of the call of what *node* makes: ``Function("a", code)(require)``."""
@@ -198,7 +216,7 @@ class Evaluations:
         if named is not None and _SCRIPT_TYPE.search(named):
             parts = self._constants.fold(given[0])
             text = values.join(parts, "", 2**30) if isinstance(parts, tuple) else None
-            yield Evaluation(node.start_byte, node.end_byte, None if text is None else values.as_text(text))
+            yield self._at(node, None if text is None else values.as_text(text))
 
     def _data_url(self, node: Node, url: Node) -> Iterator[Evaluation]:
         url = unwrap(url)
@@ -209,21 +227,21 @@ class Evaluations:
         if text is not None:
             code = from_data_url(text)
             if code is not None:
-                yield Evaluation(node.start_byte, node.end_byte, code)
+                yield self._at(node, code)
         elif url.type in {"template_string", "binary_expression"}:
             start = self._program.text[url.start_byte + 1 : url.start_byte + 120].decode("utf-8", "replace")
             if _DATA_URL.match(start):
-                yield Evaluation(node.start_byte, node.end_byte, None)
+                yield self._at(node, None)
 
     def _command(self, node: Node, given: Sequence[Node]) -> Iterator[Evaluation]:
         command = self._constants.text(given[0])
         if command is not None:
             for match in _COMMAND_LINE.finditer(command):
-                yield Evaluation(node.start_byte, node.end_byte, shell_text(match[1], match[2], match[3]))
+                yield self._at(node, shell_text(match[1], match[2], match[3]))
         elif given[0].type == "template_string":
             start = "".join(each for each in self._constants.template_parts(given[0]) if isinstance(each, str))
             if re.match(r"\s*(?:node|bun|deno)\s+-(?:e|p|-eval)\b", start):
-                yield Evaluation(node.start_byte, node.end_byte, None)
+                yield self._at(node, None)
         if len(given) > 1 and (command is None or _RUNNERS.search(command)):
             options = self._constants.fold(given[1])
             if isinstance(options, tuple):
@@ -234,12 +252,12 @@ class Evaluations:
             if isinstance(option, str) and _CODE_OPTION.match(option):
                 code = options[position + 1] if position + 1 < len(options) else UNKNOWN
                 if isinstance(code, str):
-                    yield Evaluation(node.start_byte, node.end_byte, values.as_text(code))
+                    yield self._at(node, values.as_text(code))
                 elif runs_node and code is UNKNOWN:
-                    yield Evaluation(node.start_byte, node.end_byte, None)
+                    yield self._at(node, None)
                 return
             if isinstance(option, str) and option.startswith("--eval="):
-                yield Evaluation(node.start_byte, node.end_byte, values.as_text(option.removeprefix("--eval=")))
+                yield self._at(node, values.as_text(option.removeprefix("--eval=")))
                 return
 
 

@@ -13,12 +13,11 @@ from npmguard.javascript import values
 from npmguard.javascript.callsites import arguments
 from npmguard.javascript.carriers import carried_code
 from npmguard.javascript.layers import Evaluation, Evaluations
-from npmguard.javascript.own_files import SOURCE_SUFFIXES, OwnFileConstants, PackageFiles
+from npmguard.javascript.own_files import DATA_SUFFIXES, SOURCE_SUFFIXES, OwnFileConstants, PackageFiles
 from npmguard.javascript.paths import REQUIRES, Path, Root
 from npmguard.javascript.program import Program
 from npmguard.javascript.relevance import Relevance
 
-_NOT_CODE = (".json", ".node", ".wasm")
 _BESIDE = REQUIRES | {"import"}
 _RUNNERS = frozenset(
     {
@@ -57,9 +56,11 @@ class OwnFiles:
 
         *relevance* is that of :func:`npmguard.javascript.layers.searching`.
         """
-        if all(each.text is not None for each in evaluations):
+        open_ones = [each for each in evaluations if each.text is None]
+        if not open_ones:
             return list(evaluations)
-        again = Evaluations(self._program, relevance, self._constants, self._constants.names).find()
+        search = Evaluations(self._program, relevance, self._constants, self._constants.names)
+        again = search.again(open_ones)
         texts = {(each.start, each.end): each.text for each in again if each.text is not None}
         found = [
             each if each.text is not None else replace(each, text=texts.get((each.start, each.end)))
@@ -71,8 +72,6 @@ class OwnFiles:
 
     def loaded(self, relevance: Relevance) -> Iterator[Evaluation]:
         """The files that are loaded as code although no ending says that they are."""
-        if not self._files.odd:
-            return
         index, names = self._program.index, self._constants.names
         calls = index.calls + index.calls_of(relevance.likely(index.method_calls, _WANTED))
         for call, callee, kind in self._program.in_time(calls):
@@ -104,7 +103,7 @@ class OwnFiles:
                     break
 
     def _evaluation(self, node: Node, path: str | None) -> Iterator[Evaluation]:
-        if path is None or path == self._path or path.endswith(SOURCE_SUFFIXES) or path.endswith(_NOT_CODE):
+        if path is None or path == self._path or path.endswith((*SOURCE_SUFFIXES, *DATA_SUFFIXES)):
             return
         content = self._files.content(path)
         if content is not None:

@@ -59,13 +59,12 @@ _NOTHING = object()
 SOURCE_SUFFIXES = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 """Endings of files that are read as code in any case."""
 
+DATA_SUFFIXES = (".json", ".node", ".wasm")
+"""Endings of files that Node does not run as JavaScript, whatever they hold."""
+
 
 class PackageFiles(Protocol):
     """The files of a package, by their paths in it."""
-
-    @property
-    def odd(self) -> bool:
-        """Whether any of them may be code although its ending does not say so."""
 
     def content(self, path: str) -> bytes | None:
         """The content of a file; None where there is none, or it was not kept."""

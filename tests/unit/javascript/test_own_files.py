@@ -19,8 +19,6 @@ KEY = b"k3y-of-it"
 class Files:
     """The files of a package, all of them kept."""
 
-    odd = True
-
     def __init__(self, **files: bytes) -> None:
         self._files = {name.replace("__", "/").replace("_", "."): data for name, data in files.items()}
 
@@ -28,8 +26,8 @@ class Files:
         return self._files.get(path)
 
 
-def fetches(code: str, path: str = "lib/index.js", **files: bytes) -> list[Fact]:
-    found = extract_facts(path, code.encode(), Limits(), None, Files(**files)).facts
+def fetches(code: str, **files: bytes) -> list[Fact]:
+    found = extract_facts("lib/index.js", code.encode(), Limits(), None, Files(**files)).facts
     return [fact for fact in found if fact.kind is FactKind.CALL and fact.name == "fetch" and fact.decoded]
 
 
