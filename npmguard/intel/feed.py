@@ -21,7 +21,7 @@ from npmguard.model import Indicator, IndicatorKind
 
 FILE_NAME: Final = "malware.db"
 APPLICATION_ID: Final = 0x6E706D6D  # "npmm"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
@@ -48,8 +48,18 @@ CREATE TABLE indicators (
     sure INTEGER NOT NULL,
     PRIMARY KEY (number, kind, value)
 ) WITHOUT ROWID;
+CREATE TABLE names (  -- each of those once, with the first record that has it; made anew by each update
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    sure INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    date TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    PRIMARY KEY (kind, value)
+) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 5.0
+_KINDS = {str(kind): kind for kind in IndicatorKind}
 _decoder = msgspec.msgpack.Decoder(Bounds)
 
 
@@ -133,19 +143,14 @@ class FeedIndex:
         Raises:
             CacheError: as :meth:`statements`.
         """
-        query = (
-            "SELECT i.kind, i.value, i.sure, r.id, min(r.date || ' ' || r.id), r.date, r.summary"
-            " FROM indicators AS i JOIN records AS r ON r.number = i.number GROUP BY i.kind, i.value"
-        )
+        query = "SELECT kind, value, sure, id, date, summary FROM names ORDER BY kind, value"
         try:
             with closing(self.connect()) as database:
                 return tuple(
-                    sorted(
-                        Indicator(IndicatorKind(kind), value, f"{Source.OSV} {id_}", date, summary, bool(sure))
-                        for kind, value, sure, id_, _, date, summary in database.execute(query)
-                    )
+                    Indicator(_KINDS[kind], value, f"{Source.OSV} {id_}", date, summary, bool(sure))
+                    for kind, value, sure, id_, date, summary in database.execute(query)
                 )
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, KeyError) as error:
             raise CacheError(f"the index {self.path} is damaged: {error}; run npmguard feed update") from error
 
     def lookup(self, versions: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[Record, ...]]:

@@ -357,7 +357,12 @@ def _summarise(
         "SELECT count(*), coalesce(sum(withdrawn), 0), coalesce(max(modified), '') FROM records"
     ).fetchone()
     (packages,) = database.execute("SELECT count(DISTINCT name) FROM packages").fetchone()
-    (indicators,) = database.execute("SELECT count(DISTINCT kind || value) FROM indicators").fetchone()
+    database.execute("DELETE FROM names")
+    database.execute(
+        "INSERT INTO names SELECT i.kind, i.value, i.sure, r.id, r.date, r.summary FROM indicators AS i"
+        " JOIN records AS r ON r.number = i.number ORDER BY r.date, r.id ON CONFLICT DO NOTHING"
+    )
+    (indicators,) = database.execute("SELECT count(*) FROM names").fetchone()
     meta = {
         "url": url,
         "etag": answer.etag or "",

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -361,3 +361,23 @@ def test_the_feed_is_a_zip_that_others_read(tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(SOUND)
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert archive.testzip() is None
+
+
+def test_what_records_name_is_held_once_with_the_first_record(tmp_path: Path) -> None:
+    def naming(id_: str, day: str, *domains: str, **fields: Any) -> dict[str, Any]:
+        specific = {"iocs": {"domains": list(domains)}}
+        published = f"{day}T00:00:00Z"
+        return osv_record(id_, f"p-{id_}", "1.0.0", published=published, database_specific=specific, **fields)
+
+    first = naming("MAL-2026-2", "2026-01-01", "a.example")
+    second = naming("MAL-2026-1", "2026-02-01", "a.example", "b.example")
+    update(tmp_path, zipped(first, second))
+    found = [(it.value, it.source, it.date) for it in FeedIndex(tmp_path).indicators()]
+    assert found == [
+        ("a.example", "OSV MAL-2026-2", "2026-01-01"),
+        ("b.example", "OSV MAL-2026-1", "2026-02-01"),
+    ]
+    assert FeedIndex(tmp_path).status(NOW).indicators == 2
+    gone = naming("MAL-2026-2", "2026-01-01", "a.example", withdrawn="2026-03-01T00:00:00Z")
+    update(tmp_path, zipped(gone, second))
+    assert [it.source for it in FeedIndex(tmp_path).indicators()] == ["OSV MAL-2026-1"] * 2
