@@ -254,6 +254,28 @@ class Judge:
             ),
         )
 
+    def against_tarball(self, package: LockedPackage, packed: bytes) -> TarballAnalysis | str:
+        """What the packed folder of an installed package holds against the tarball that the lock names.
+
+        One line says why, where the two could not be compared.
+        """
+        problems: list[str] = []
+        _, release = self._release(package, problems)
+        stated = package.integrity or (release.dist.integrity if release is not None else None)
+        old_key = _sha512(stated)
+        key = sha512(packed).hexdigest()
+        if old_key is not None and (stored := self._results.get(key, old_key)) is not None:
+            return stored
+        try:
+            tarball = self.client.tarball(package, release)
+        except RegistryError as error:
+            return str(error)
+        outcome, detail = compare(stated, compute_hashes(tarball, ("sha512", "sha1")))
+        if outcome is IntegrityOutcome.MISMATCH:
+            return f"its tarball is not what the lock pins: {detail}"
+        problems.clear()
+        return self.analyse(packed, tarball, problems) or "; ".join(problems)
+
     def remembered(self, package: LockedPackage) -> tuple[Verdict, tuple[Finding, ...]]:
         """The verdict on a version from known malware and from what its bytes were found to hold before.
 

@@ -36,6 +36,7 @@ from npmguard.model import (
     ScanReport,
     SkipReason,
     Specimen,
+    TarballAnalysis,
     Verdict,
 )
 from npmguard.package.directory import pack_directory
@@ -186,6 +187,18 @@ class Scanner:
             verdict=verdict_of(answer.findings, answer.unverified),
             unverified=answer.unverified,
         )
+
+    def against_tarball(self, package: LockedPackage, packed: bytes) -> TarballAnalysis | str:
+        """What the packed folder of an installed package holds against the tarball that the lock names.
+
+        One line says why, where the two could not be compared.
+        """
+        return self._judge.against_tarball(package, packed)
+
+    @property
+    def ruleset(self) -> str:
+        """The digest of the rules in force."""
+        return self._judge.ruleset
 
     def known(self, packages: Sequence[LockedPackage]) -> tuple[tuple[Verdict, tuple[Finding, ...]], ...]:
         """What is known of versions without a look into them: by name and version, by their bytes.

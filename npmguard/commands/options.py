@@ -77,3 +77,6 @@ SummaryOption = Annotated[
         help="Add the report as Markdown to the file that GITHUB_STEP_SUMMARY names, where it is set.",
     ),
 ]
+InstalledOption = Annotated[
+    bool, typer.Option("--installed", help="Hold node_modules against the tarballs that the lock pins.")
+]

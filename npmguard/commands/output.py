@@ -65,6 +65,7 @@ def add_summary(report: ScanReport) -> None:
 def _rule_texts(settings: Config) -> dict[str, RuleText]:
     from npmguard.audit.every_rule import EVERY_RULE
     from npmguard.detect.rule import load_ruleset
+    from npmguard.installed import INSTALLED_RULES
     from npmguard.policy import POLICY_RULES
     from npmguard.report.sarif import RuleText
 
@@ -72,7 +73,7 @@ def _rule_texts(settings: Config) -> dict[str, RuleText]:
         rule.id: RuleText(rule.title, rule.description, rule.remediation, rule.severity, rule.references)
         for rule in load_ruleset(settings.rules).rules
     }
-    for audit in (*EVERY_RULE, *POLICY_RULES):
+    for audit in (*EVERY_RULE, *POLICY_RULES, *INSTALLED_RULES):
         texts[audit.id] = RuleText(audit.title, audit.description, audit.remediation, audit.severity, ())
     return texts
 

@@ -104,10 +104,11 @@ def rule_ids(settings: Config) -> frozenset[str]:
     """The ids of every rule that a finding can be of: those of code, and those of audits."""
     from npmguard.audit.every_rule import EVERY_RULE
     from npmguard.detect.rule import load_ruleset
+    from npmguard.installed import INSTALLED_RULES
     from npmguard.policy import POLICY_RULES
 
     code = (rule.id for rule in load_ruleset(settings.rules).rules)
-    return frozenset((*code, *(rule.id for rule in (*EVERY_RULE, *POLICY_RULES))))
+    return frozenset((*code, *(rule.id for rule in (*EVERY_RULE, *POLICY_RULES, *INSTALLED_RULES))))
 
 
 def progress_bar() -> AbstractContextManager[Progress | None]:

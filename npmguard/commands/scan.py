@@ -19,6 +19,7 @@ from npmguard.commands.options import (
     Format,
     FormatOption,
     IndicatorsOption,
+    InstalledOption,
     JobsOption,
     MinAgeOption,
     NoCacheOption,
@@ -31,6 +32,7 @@ from npmguard.commands.options import (
 from npmguard.commands.output import add_summary, check_writable, emit, write_report
 from npmguard.commands.running import open_scanner, progress_bar, read_indicators, settings_of, with_min_age
 from npmguard.config import Config
+from npmguard.errors import UsageError
 from npmguard.model import Lockfile, ScanReport
 from npmguard.outcome import exit_code
 
@@ -54,16 +56,20 @@ def scan(
     min_age: MinAgeOption = None,
     fix_overrides: FixOverridesOption = False,
     against: AgainstOption = None,
+    installed: InstalledOption = False,
     summary: SummaryOption = True,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif.
 
     In a pull request: npmguard scan --against origin/main --format markdown.
+    After an installation: npmguard scan --installed.
     """
     from npmguard.api import scan_change, scan_lock
     from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
 
+    if installed and against is not None:
+        raise UsageError("--installed and --against: choose one; the first looks at node_modules")
     started = time.monotonic()
     found = find_lockfile(path)
     settings = with_min_age(
@@ -86,7 +92,11 @@ def scan(
         open_scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner,
         progress_bar() as progress,
     ):
-        if old is None or against is None:
+        if installed:
+            from npmguard.installed import scan_installed
+
+            report = scan_installed(lock, found.parent, settings, scanner, progress)
+        elif old is None or against is None:
             report = scan_lock(lock, settings, scanner, progress=progress)
         else:
             report = scan_change(old, lock, settings, scanner, against=against, progress=progress)

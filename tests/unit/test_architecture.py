@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "accepted": (*FOUNDATION, "config_place", "detect"),
     "repository": FOUNDATION,
     "history": (*FOUNDATION, *SIBLINGS, "repository", "scanner"),
+    "installed": (*FOUNDATION, *SIBLINGS, "detect", "audit", "scanner"),
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report", "lookup"),
