@@ -222,7 +222,7 @@ class _Analysis:
     def selected(self, archive: PackageArchive) -> list[str]:
         """The paths of the files of *archive* that are worth parsing."""
         held = ((file.path, file.content) for file in sources(archive) if file.content is not None)
-        return sorted(self._prefilter.select(held))
+        return sorted(self._prefilter.select(held) | install_reach(archive, archive.manifest))
 
     def _to_read(self, *, prefilter: bool) -> list[PackageFile]:
         files = sources(self._archive)
@@ -237,6 +237,7 @@ class _Analysis:
         if not prefilter:
             return usable
         selected = self._prefilter.select((file.path, file.content or b"") for file in usable)
+        selected |= install_reach(self._archive, self._archive.manifest)
         paths = {file.path for file in files}
         mentions = Mentions(path for path in self._archive.files if _is_other(path) and path not in paths)
         return [file for file in usable if file.path in selected or mentions.named_in(file)]

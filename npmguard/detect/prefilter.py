@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
-from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Scope, clauses_of, uses
+from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
+from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_words import Mark, Marks, Source, flow_of, sink_marks, source_marks
 from npmguard.javascript.wallets import SOLANA, address_kind
@@ -177,7 +178,7 @@ def source_of(ruleset: Ruleset) -> str:
     for rule in ruleset.rules:
         if rule.scope is Scope.PACKAGE:
             signals.update(uses(rule.match))
-        else:
+        elif rule.runs is not Runs.INSTALL:  # what runs at installation is little, and all of it is parsed
             conditions.append(trees.possible(rule))
     rules = [(_POSSIBLE, _any_of(conditions))]
     words = sorted(trees.words)
@@ -230,6 +231,9 @@ class _Trees:
             return self.match(entry, names, assume=assume)
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
+        if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
+            shapes = [[self._atoms.any_of(group) for group in SHAPE_GROUPS[name]] for name in entry.names]
+            return _any_of([_all_of(groups) for groups in shapes])
         if assume and (entry.rare or (entry.args and self._evidence(entry) != _TRUE)):
             return _FALSE  # known by its evidence alone: its name (replace), or the rest, is everyday words
         named = _TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)

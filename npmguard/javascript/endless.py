@@ -106,7 +106,7 @@ class EndlessLoops:
         for _ in range(_ROUNDS):
             before = len(found)
             for call, callee in calls:
-                if self._scopes.function_at(call.start_byte) not in found:
+                if self._scopes.function_at(call.end_byte - 1) not in found:  # it may start with its function
                     continue
                 function = unwrap(callee)
                 if function.type not in FUNCTIONS:

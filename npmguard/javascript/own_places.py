@@ -17,9 +17,9 @@ from npmguard.javascript.tree import operands, operator_of, sides
 _MAX_STEPS = 16  # from an expression to what it stands for
 _OWN_FILES: Final = frozenset(
     {"__filename", "import.meta.url", "import.meta.filename", "import.meta.path", "module.filename"}
-    | {"module.id", "require.main.filename", "process.mainModule.filename", "process.argv.1"}
+    | {"require.main.filename", "process.mainModule.filename", "process.argv.1"}
 )
-_OWN_FOLDERS: Final = frozenset({"__dirname", "import.meta.dirname", "import.meta.dir", "module.path"})
+_OWN_FOLDERS: Final = frozenset({"__dirname", "import.meta.dirname", "import.meta.dir"})
 _HOMES: Final = frozenset(
     {"process.env.HOME", "process.env.USERPROFILE", "process.env.HOMEPATH", "Bun.env.HOME", "Deno.env.HOME"}
 )

@@ -10,6 +10,8 @@
 ``deletes-own-file``, ``copies-own-file``, ``replaces-own-manifest``, ``deletes-home``: see
                         :mod:`npmguard.javascript.deletions`
 ``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
+``long-delay``          a timer is set for hours
+``replaces-builtin``    a method that every program uses is replaced by a function
 ``invisible-payload``   so many characters without a glyph that they carry something
 ``code-out-of-sight``   code behind a run of blanks that is wider than a window
 ``plants-address-in-…`` a wallet address in the code is put into a page, onto the clipboard or in a text's place
@@ -28,6 +30,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from npmguard.javascript.amounts import UnlimitedAmounts
+from npmguard.javascript.builtins import BuiltinReplacements
+from npmguard.javascript.delays import LongDelays
 from npmguard.javascript.deletions import HomeDeletions, ManifestSwaps, OwnFileCopies, OwnFileDeletions
 from npmguard.javascript.edit_distance import EditDistances
 from npmguard.javascript.endless import EndlessLoops
@@ -64,6 +68,8 @@ _SEARCHES: dict[str, type[_Search]] = {
     "replaces-own-manifest": ManifestSwaps,
     "deletes-home": HomeDeletions,
     "endless-loop-at-load": EndlessLoops,
+    "long-delay": LongDelays,
+    "replaces-builtin": BuiltinReplacements,
     "invisible-payload": Unseen,
     "code-out-of-sight": OutOfSight,
     "plants-address-in-page": PlantingInPage,

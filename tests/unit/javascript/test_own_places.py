@@ -138,6 +138,7 @@ def test_a_folder_in_the_home_folder_is_not_the_home_folder(code: str) -> None:
         "for (let i = 666; i < Infinity; i++) { if (i % 333) { /* 1 */ } console.log('text') }",
         "for(let i=666;i<1/0;i++)console.log(i)",
         "(function () { while (true) { for (;;) { break } } })()",
+        "!function(){for(;;)log()}();",
         "const f = () => { for (;;) log() }; f()",
         "function a() { b() } function b() { for (;;) { switch (x) { case 1: break } } } a()",
     ],

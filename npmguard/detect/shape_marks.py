@@ -1,0 +1,48 @@
+"""What bytes a file has that holds a shape of code that turns against its own files or the user's.
+
+Each shape has groups of patterns in yara-x's spelling: of every group one must be there. They are no narrower
+than what :mod:`npmguard.javascript.deletions` looks for, spelled in the clear; for the loops of
+:mod:`npmguard.javascript.endless` they are, since loops without a condition are in every minified file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_OWN_FILE = r"/__filename|argv[^\w]{1,6}1\b|import\.meta|module\.filename|main(Module)?\.filename/"
+_OWN_FOLDER = r"/__dirname/"
+_HOME = r"/homedir|\bHOME\b|USERPROFILE|HOMEPATH/"
+_REMOVES = r"/unlink|rmSync|rmdir|rimraf|removeSync|emptyDir|deleteSync|\brm\b|\bremove\(|\btrash\b/"
+_COPIES = r"/readFile|createReadStream|copyFile|\bcp(Sync)?\b/"
+_MOVES = r"/rename|copyFile|\bmove(Sync)?\b|\bcp(Sync)?\b/"
+_DISK = (
+    r"/(rm|rmSync|rmdir|rmdirSync|rimraf|rimrafSync|sync|remove|removeSync)[\"'`]?\]?\(\s*[\"'`](\/|[a-zA-Z]:)/"
+)
+_HOURS = r"/,\s*([1-9][0-9]{7,9}|0x[0-9a-fA-F]{6,8}|[0-9.]{1,9}e[5-9]|[0-9][0-9e.]{0,8}(\s*\*\s*[0-9][0-9e.]{0,8}){1,6})\s*\)/"
+_HOLDER = r"/prototype|JSON|Math|Object|Date|localStorage/"
+_METHOD = (
+    "(filter|map|forEach|push|pop|slice|splice|concat|indexOf|includes|join|sort|reduce|some|every|find|findIndex|split"
+    "|replace|substring|match|trim|keys|assign|parse|stringify|toFixed|random|now|getTime|then|getItem|setItem)"
+)
+_REPLACED = (
+    rf"/(prototype|JSON|Math|Object|Date|localStorage)([\"'`]\])?\s*(\.|\[\s*[\"'`])\s*{_METHOD}"
+    rf"([\"'`]\s*\])?\s*=[^=>]|(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{{1,80}},\s*[\"'`]{_METHOD}[\"'`]/"
+)
+_FOR_EVER = (
+    r"(for\s*\(\s*;\s*;[^)]{0,20}\)|while\s*\(\s*(true|1|!0|!!\[\])\s*\)|<=?\s*(Infinity|1\/0)\s*;[^)]{0,20}\))"
+)
+
+#: Shape -> groups of patterns.
+SHAPE_GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {
+        "deletes-own-file": ((_OWN_FILE, _OWN_FOLDER), (_REMOVES,)),
+        "copies-own-file": ((_OWN_FILE,), (_COPIES,)),
+        "replaces-own-manifest": ((_OWN_FILE, _OWN_FOLDER), (_MOVES,), (r"/package\.json/",)),
+        "deletes-home": ((_HOME, _DISK), (_REMOVES,)),
+        "long-delay": ((r"/setTimeout|timers/",), (_HOURS,)),
+        "replaces-builtin": ((_HOLDER,), (_REPLACED,)),
+        "endless-loop-at-load": ((rf"/{_FOR_EVER}[^}}]{{0,200}}(console|stdout|stderr)/",),),
+    }
+)

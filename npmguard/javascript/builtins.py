@@ -1,0 +1,94 @@
+"""The shape ``replaces-builtin``: a method that every program uses is replaced by a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tree_sitter import Node
+
+from npmguard.javascript.bindings import FUNCTIONS
+from npmguard.javascript.callsites import arguments, unwrap
+from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.program import Program
+from npmguard.javascript.tree import Place
+
+#: The methods, by what holds them.
+BUILTINS: Final = frozenset(
+    {
+        *(
+            f"Array.prototype.{name}"
+            for name in (
+                *(
+                    "filter",
+                    "map",
+                    "forEach",
+                    "push",
+                    "pop",
+                    "slice",
+                    "splice",
+                    "concat",
+                    "indexOf",
+                    "includes",
+                ),
+                *("join", "sort", "reduce", "some", "every", "find", "findIndex"),
+            )
+        ),
+        *(
+            f"String.prototype.{name}"
+            for name in ("split", "replace", "slice", "indexOf", "includes", "substring", "match", "trim")
+        ),
+        *(
+            "Object.keys",
+            "Object.assign",
+            "JSON.parse",
+            "JSON.stringify",
+            "Number.prototype.toFixed",
+            "Math.random",
+        ),
+        *("Date.now", "Date.prototype.getTime", "Promise.prototype.then"),
+        *(
+            "localStorage.getItem",
+            "localStorage.setItem",
+            "Storage.prototype.getItem",
+            "Storage.prototype.setItem",
+        ),
+    }
+)
+_METHODS = frozenset(name.rpartition(".")[2] for name in BUILTINS)
+_DEFINERS = frozenset({"Object.defineProperty", "Reflect.defineProperty", "Reflect.set"})
+
+
+class BuiltinReplacements:
+    """Finds methods of the language that are replaced."""
+
+    def __init__(self, program: Program) -> None:
+        """Prepare to search *program*."""
+        self._program = program
+        self._names = program.names
+        self._constants = program.constants
+
+    def find(self) -> Iterator[Place]:
+        """The assignments and definitions, each with the function that is put there."""
+        index = self._program.index
+        for node, left, kind, right, compound in self._program.in_time(index.assignments):
+            if compound or right is None or kind not in MEMBERS:
+                continue
+            if self._constants.property_name(left) in _METHODS and self._names.target(left).name in BUILTINS:
+                yield from self._given(node, right)
+        for call, callee, _kind in index.calls_of((b"defineProperty", b"set")):
+            given = arguments(call)
+            if len(given) < 3 or self._names.path(callee).name not in _DEFINERS:
+                continue
+            name = self._constants.text(given[1])
+            if name in _METHODS and f"{self._names.path(given[0]).name}.{name}" in BUILTINS:
+                descriptor = unwrap(given[2])
+                value = (
+                    self._constants.property_node(descriptor, "value") if descriptor.type == "object" else None
+                )
+                yield from self._given(call, value or descriptor)
+
+    def _given(self, node: Node, value: Node) -> Iterator[Place]:
+        function = self._constants.function_of(value)
+        if function is not None and function.type in FUNCTIONS:
+            yield (node.start_byte, node.end_byte, self._program.scopes.function_of_node.get(function.id))
