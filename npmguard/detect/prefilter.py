@@ -232,6 +232,8 @@ class _Trees:
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
+            if names == _ASSUMED:
+                return _TRUE  # words, and no evidence
             shapes = [[self._atoms.any_of(group) for group in SHAPE_GROUPS[name]] for name in entry.names]
             return _any_of([_all_of(groups) for groups in shapes])
         if assume and (entry.rare or (entry.args and self._evidence(entry) != _TRUE)):

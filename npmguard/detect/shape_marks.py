@@ -20,15 +20,24 @@ _MOVES = r"/rename|copyFile|\bmove(Sync)?\b|\bcp(Sync)?\b/"
 _DISK = (
     r"/(rm|rmSync|rmdir|rmdirSync|rimraf|rimrafSync|sync|remove|removeSync)[\"'`]?\]?\(\s*[\"'`](\/|[a-zA-Z]:)/"
 )
-_HOURS = r"/,\s*([1-9][0-9]{7,9}|0x[0-9a-fA-F]{6,8}|[0-9.]{1,9}e[5-9]|[0-9][0-9e.]{0,8}(\s*\*\s*[0-9][0-9e.]{0,8}){1,6})\s*\)/"
-_HOLDER = r"/prototype|JSON|Math|Object|Date|localStorage/"
-_METHOD = (
-    "(filter|map|forEach|push|pop|slice|splice|concat|indexOf|includes|join|sort|reduce|some|every|find|findIndex|split"
-    "|replace|substring|match|trim|keys|assign|parse|stringify|toFixed|random|now|getTime|then|getItem|setItem)"
-)
-_REPLACED = (
-    rf"/(prototype|JSON|Math|Object|Date|localStorage)([\"'`]\])?\s*(\.|\[\s*[\"'`])\s*{_METHOD}"
-    rf"([\"'`]\s*\])?\s*=[^=>]|(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{{1,80}},\s*[\"'`]{_METHOD}[\"'`]/"
+_FACTOR = r"[0-9][0-9e.]{0,8}"
+_HOURS = rf"/,\s*([1-9][0-9]{{7,8}}|1[0-9]{{9}}|[0-9.]{{1,9}}e[6-9]|{_FACTOR}(\s*\*\s*{_FACTOR}){{2,6}})\s*\)/"
+_METHODS = {
+    "Array.prototype": "filter|map|forEach|push|pop|slice|splice|concat|indexOf|includes|join|sort|find",
+    "String.prototype": "split|replace|slice|indexOf|includes|substring|match|trim",
+    "JSON": "parse|stringify",
+    "Object": "keys|assign",
+    "localStorage": "getItem|setItem",
+    "Storage.prototype": "getItem|setItem",
+}
+_REPLACED = tuple(
+    pattern
+    for holder, methods in _METHODS.items()
+    for spelled in [holder.replace(".", r"[\"'`]?\]?\.?\[?[\"'`]?")]
+    for pattern in (
+        rf"/\b{spelled}\s*(\.|\[\s*[\"'`])\s*({methods})([\"'`]\s*\])?\s*=[^=>]/",
+        rf"/(defineProperty|Reflect\s*\.\s*set)\s*\(\s*{spelled}\s*,\s*[\"'`]({methods})[\"'`]/",
+    )
 )
 _FOR_EVER = (
     r"(for\s*\(\s*;\s*;[^)]{0,20}\)|while\s*\(\s*(true|1|!0|!!\[\])\s*\)|<=?\s*(Infinity|1\/0)\s*;[^)]{0,20}\))"
@@ -42,7 +51,7 @@ SHAPE_GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyTyp
         "replaces-own-manifest": ((_OWN_FILE, _OWN_FOLDER), (_MOVES,), (r"/package\.json/",)),
         "deletes-home": ((_HOME, _DISK), (_REMOVES,)),
         "long-delay": ((r"/setTimeout|timers/",), (_HOURS,)),
-        "replaces-builtin": ((_HOLDER,), (_REPLACED,)),
+        "replaces-builtin": (_REPLACED,),
         "endless-loop-at-load": ((rf"/{_FOR_EVER}[^}}]{{0,200}}(console|stdout|stderr)/",),),
     }
 )

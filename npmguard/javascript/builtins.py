@@ -15,45 +15,16 @@ from npmguard.javascript.tree import Place
 
 #: The methods, by what holds them.
 BUILTINS: Final = frozenset(
-    {
-        *(
-            f"Array.prototype.{name}"
-            for name in (
-                *(
-                    "filter",
-                    "map",
-                    "forEach",
-                    "push",
-                    "pop",
-                    "slice",
-                    "splice",
-                    "concat",
-                    "indexOf",
-                    "includes",
-                ),
-                *("join", "sort", "reduce", "some", "every", "find", "findIndex"),
-            )
-        ),
-        *(
-            f"String.prototype.{name}"
-            for name in ("split", "replace", "slice", "indexOf", "includes", "substring", "match", "trim")
-        ),
-        *(
-            "Object.keys",
-            "Object.assign",
-            "JSON.parse",
-            "JSON.stringify",
-            "Number.prototype.toFixed",
-            "Math.random",
-        ),
-        *("Date.now", "Date.prototype.getTime", "Promise.prototype.then"),
-        *(
-            "localStorage.getItem",
-            "localStorage.setItem",
-            "Storage.prototype.getItem",
-            "Storage.prototype.setItem",
-        ),
-    }
+    f"{holder}.{method}"
+    for holder, methods in {
+        "Array.prototype": "filter map forEach push pop slice splice concat indexOf includes join sort find",
+        "String.prototype": "split replace slice indexOf includes substring match trim",
+        "JSON": "parse stringify",
+        "Object": "keys assign",
+        "localStorage": "getItem setItem",
+        "Storage.prototype": "getItem setItem",
+    }.items()
+    for method in methods.split()
 )
 _METHODS = frozenset(name.rpartition(".")[2] for name in BUILTINS)
 _DEFINERS = frozenset({"Object.defineProperty", "Reflect.defineProperty", "Reflect.set"})
