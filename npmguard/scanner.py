@@ -19,10 +19,12 @@ from npmguard.audit.context import AuditContext
 from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
+from npmguard.intel.campaigns import load_campaigns
 from npmguard.judge import Judge, Judgement, as_locked
 from npmguard.memory import few_arenas
 from npmguard.model import (
     Comparison,
+    Dist,
     Finding,
     Fix,
     Indicator,
@@ -31,8 +33,10 @@ from npmguard.model import (
     IntegrityReport,
     LockedPackage,
     Lockfile,
+    Manifest,
     PackageReport,
     Packument,
+    Release,
     ScanReport,
     SkipReason,
     Specimen,
@@ -324,7 +328,7 @@ class Scanner:
 
         packument = judgement.packument
         if packument is None:
-            return Fix(None, "the registry could not be asked for other versions")
+            return self._known_fix(package, requirers)
 
         def is_clean(version: str) -> bool | None:
             try:
@@ -334,6 +338,25 @@ class Scanner:
             return None if candidate.verdict is Verdict.UNVERIFIED else candidate.verdict is Verdict.CLEAN
 
         return nearest_clean(package.name, package.version, requirers, packument, is_clean)
+
+    def _known_fix(self, package: LockedPackage, requirers: Sequence[tuple[str, str]]) -> Fix:
+        """What the file of campaigns names beside the attack, where the registry says nothing."""
+        from npmguard.remedy import nearest_clean  # noqa: PLC0415 - see _fix
+
+        name, unasked = package.name, "the registry could not be asked for other versions"
+        versions = load_campaigns().clean.get(name, ())
+        if not versions:
+            return Fix(None, unasked)
+        known = self._judge.known()
+        releases = {it: Release(Manifest(name, it), Dist(tarball="")) for it in versions}
+        fix = nearest_clean(
+            name,
+            package.version,
+            requirers,
+            Packument(name, "", releases, {}),
+            lambda version: not known.is_malicious(name, version),
+        )
+        return replace(fix, reason=f"{fix.reason}; by what is known of the attack, since {unasked}")
 
 
 class _Tree:

@@ -36,7 +36,8 @@ class _Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One attack: ``packages`` maps each name to its malicious versions, parted by single spaces.
 
     ``kind`` is ``sabotage`` where the package's own author broke it: bad, but no theft. ``integrity`` maps
-    ``name@version`` to what the registry stated of the tarball.
+    ``name@version`` to what the registry stated of the tarball. ``clean`` names versions before and after the
+    attack, for a scan that cannot ask the registry what to install instead.
     """
 
     id: _Id
@@ -46,14 +47,16 @@ class _Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: Annotated[dict[_Name, _Text], msgspec.Meta(min_length=1)]
     kind: Literal["malware", "sabotage"] = "malware"
     integrity: dict[str, str] = {}
+    clean: dict[_Name, _Text] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Campaigns:
-    """What the data file says, by package name, and the digests of malicious tarballs."""
+    """What the data file says, by package name, the digests of malicious tarballs, and versions beside them."""
 
     statements: Mapping[str, tuple[Statement, ...]]
     hashes: Mapping[Hash, Record]
+    clean: Mapping[str, tuple[str, ...]]
 
 
 @cache
@@ -72,6 +75,7 @@ def load_campaigns(path: Path | None = None) -> Campaigns:
         raise RuleError(f"{path}: {error}") from error
     statements: dict[str, list[Statement]] = {}
     hashes: dict[Hash, Record] = {}
+    clean: dict[str, tuple[str, ...]] = {}
     ids: set[str] = set()
     for campaign in file.campaigns:
         if campaign.id in ids or not campaign.id.startswith(f"{campaign.date:%Y-%m}-"):
@@ -81,8 +85,13 @@ def load_campaigns(path: Path | None = None) -> Campaigns:
         for name, versions in campaign.packages.items():
             bounds = Bounds(_versions(versions, f"{path}: {campaign.id}: {name}"))
             statements.setdefault(name, []).append(Statement(record, bounds))
+        for name, versions in campaign.clean.items():
+            place = f"{path}: {campaign.id}: clean {name}"
+            clean[name] = _versions(versions, place)
+            if not campaign.packages.keys() >= {name} or {*clean[name]} & {*campaign.packages[name].split(" ")}:
+                raise RuleError(f"{place}: these stand beside malicious versions of a package of the campaign")
         hashes.update(dict.fromkeys(_hashes(campaign, f"{path}: {campaign.id}"), record))
-    return Campaigns({name: tuple(found) for name, found in statements.items()}, hashes)
+    return Campaigns({name: tuple(found) for name, found in statements.items()}, hashes, clean)
 
 
 def _record(campaign: _Campaign) -> Record:
