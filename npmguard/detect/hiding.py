@@ -40,8 +40,10 @@ SHAPE_MARKS = {
         r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
     ),
     "code-out-of-sight": (
-        r"/[ \t\v\f]{30}/",
-        r"/(\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf]|[ \t]){30}/",
+        r"/[ \t\v\f]{66}[^\s\/*]/",  # of fewer blanks, 120 columns have 18 tabs
+        r"/(\t[ \v\f]{0,48}){18}[^\s\/*]/",
+        r"/((\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])[ \t\v\f]{0,60}){2}[^\s\/*]/",
+        r"/[ \t\v\f]{28,60}(\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])[ \t\v\f]{28,60}[^\s\/*]/",
     ),
 }
 """The bytes without which a shape is not there; nothing can hide these."""

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from npmguard.detect.rule import Rule, Signal, load_ruleset, uses
+from npmguard.detect.clause import ClauseKind
+from npmguard.detect.rule import Rule, Signal, clauses_of, load_ruleset, uses
 from npmguard.detect.rule_test import Outcome, RuleTest, render, run, try_rule, try_signal
+from npmguard.javascript.shapes import SHAPES
 
 RULESET = load_ruleset()
 
@@ -30,6 +32,18 @@ def test_every_signal_is_used_by_a_rule() -> None:
             reached.add(name)
             queue.extend(uses(RULESET.signals[name].match))
     assert reached == set(RULESET.signals)
+
+
+def test_every_shape_that_is_asked_for_is_drawn() -> None:
+    """A signal about a shape that nothing draws would never hold, and no example of another would tell."""
+    asked = {
+        name
+        for signal in RULESET.signals.values()
+        for clause in clauses_of(signal.match)
+        if clause.kind is ClauseKind.SHAPE
+        for name in clause.names
+    }
+    assert asked <= SHAPES
 
 
 def test_the_whole_run_counts_every_rule_and_signal() -> None:
