@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ OBFUSCATIONS = ("low", "medium", "high", "base64", "rc4", "self-defending")
 ALL_TRANSFORMS = (*TRANSFORMS, "swc", *OBFUSCATIONS)
 
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".ts")
+_NODE_SCRIPT = re.compile(r"\bnode (?:\./)?([\w./-]+\.[cm]?js)\b")
 _MTIME = 499162500  # 1985-10-26T08:15:00Z, the time that npm gives every file
 
 
@@ -148,7 +150,10 @@ def _untyped(path: str) -> str:
 
 
 def _entries(manifest: Mapping[str, Any]) -> list[str]:
-    return [manifest["main"], *manifest.get("bin", {}).values()]
+    """The files that something outside of the package starts: what is imported, run, or part of an installation."""
+    run = (_NODE_SCRIPT.findall(line) for line in manifest.get("scripts", {}).values())
+    found = [manifest["main"], *manifest.get("bin", {}).values(), *(path for paths in run for path in paths)]
+    return list(dict.fromkeys(found))
 
 
 def _json(value: object) -> bytes:

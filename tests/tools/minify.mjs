@@ -50,6 +50,7 @@ const TRANSFORMS = {
       write: false,
       format: job.module ? 'esm' : 'cjs',
       platform: 'node',
+      packages: 'external',
       target: TARGET,
       loader: { '': 'js' }
     })
