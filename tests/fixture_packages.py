@@ -150,7 +150,7 @@ def _untyped(path: str) -> str:
 
 
 def _entries(manifest: Mapping[str, Any]) -> list[str]:
-    """The files that something outside of the package starts: what is imported, run, or part of an installation."""
+    """The files that something outside of the package starts: imported, run, or part of an installation."""
     run = (_NODE_SCRIPT.findall(line) for line in manifest.get("scripts", {}).values())
     found = [manifest["main"], *manifest.get("bin", {}).values(), *(path for paths in run for path in paths)]
     return list(dict.fromkeys(found))
