@@ -46,12 +46,37 @@ _ADDRESS_PATTERN = (
     r"/\]\[([^\]\n:; ]{1,80}\]\[){6}|\\[wd](\\{1,2}[wd]){7}/",
     r"/([0-9A-Za-z)]\]|\\[wd])\{([\"'`]\s*\+|\$\{)/",
 )
-# The marks of machine-made obfuscation: its tools' identifiers, and characters computed by arithmetic.
+# The marks of machine-made obfuscation, whatever its names are: a table of strings behind a function which
+# replaces itself, characters computed by arithmetic, packers, code in six characters, a decoder's alphabet,
+# an order of statements kept as text, traps for those who format or debug it.
+_NAME = r"[\w$]{1,40}"
+_GAP = r"\s{0,9}"
+_REPLACES_ITSELF = (
+    rf"{_GAP}\(?{_GAP}{_NAME}{_GAP}={_GAP}function{_GAP}\({_GAP}\){_GAP}"
+    rf"\{{{_GAP}return\s{{1,9}}{_NAME};?{_GAP}\}}"
+    rf"{_GAP}(\){_GAP}\({_GAP}\)|[,;]{_GAP}(return\s{{1,9}})?{_NAME}{_GAP}\({_GAP}\))"
+)
 _OBFUSCATION = (
     r"/_0x[0-9a-f]{4,6}/",
-    r"/from(CharCode|CodePoint)\([^)\n]{0,60}\^/",
+    rf"/[;{{}}(]({_GAP}return)?{_REPLACES_ITSELF}/",
+    rf"/from(CharCode|CodePoint)[\"'`]?{_GAP}\]?{_GAP}\(([^()\n;]|\([^()\n;]{{0,60}}\)){{0,60}}\^/",
     r"/charCodeAt\([^)\n]{0,30}\)\s*\^/",
+    rf"/parseInt{_GAP}\([^\n;]{{1,60}},{_GAP}(16|0x10){_GAP}\){_GAP}\^/",
+    rf"/\[[\w$ ]{{1,40}}\]{_GAP}\^=?{_GAP}[\w$.]{{1,40}}\[[^\]\n]{{1,20}}%/",
+    rf"/\beval{_GAP}\({_GAP}\(?{_GAP}function\b/",
+    r"/\(!{1,2}\[\]\+(\[\]|[\"'`]{2})\)|(\+!\+\[\]){3}|(\+!!\[\]){3}/",
+    r"/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789\+\//",
+    r"/[\"'`][0-9]{1,2}\|[0-9]{1,2}\|[0-9]{1,2}[0-9|]{0,200}[\"'`]/",
+    r"/\(\(\(\.\+\)\+\)\+\)\+\$/",
+    r"/[\"'`]debu[\"'`]/",
+    rf"/\[{_GAP}[\"'`]constructor[\"'`]{_GAP}\]{_GAP}\[{_GAP}[\"'`]constructor[\"'`]/",
 )
+# A table of strings that is turned until a sum over it is right, or a given number of times.
+_PUSH = r"(push|\\x70\\x75\\x73\\x68|\\u0070\\u0075\\u0073\\u0068)"
+_SHIFT = r"(shift|\\x73\\x68\\x69\\x66\\x74|\\u0073\\u0068\\u0069\\u0066\\u0074)"
+_END = rf"[\"'`]?{_GAP}\]?{_GAP}"
+_ROTATION = (rf"/[.`'\"]{_PUSH}{_END}\({_GAP}{_NAME}{_GAP}[.\[]{_GAP}[\"'`]?{_SHIFT}{_END}\({_GAP}\){_GAP}\)/",)
+_TURNED = (r"/parseInt\(/", r"/while\s{0,9}\(\s{0,9}--/")
 # What code builds strings with at run time.
 _MEANS = {
     Means.ESCAPES: (r"/\\(x[2-7][0-9a-fA-F]|u00[2-7]|u\{0{0,4}[2-7])/", r"/\\\r?\n/"),
@@ -172,6 +197,7 @@ def source_of(ruleset: Ruleset) -> str:
     trees = _Trees(ruleset, atoms)
     conditions = [
         atoms.any_of(_OBFUSCATION),
+        _all_of([atoms.any_of(_ROTATION), atoms.any_of(_TURNED)]),
         _all_of([atoms.any_of(EVALUATION), atoms.any_of(HIDING)]),
     ]
     signals: set[str] = set()

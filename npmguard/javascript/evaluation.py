@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from tree_sitter import Node
 
@@ -24,15 +26,15 @@ from npmguard.javascript.interpreter.compiler import Compiler
 from npmguard.javascript.interpreter.convert import to_constant, to_js
 from npmguard.javascript.interpreter.expressions import item
 from npmguard.javascript.interpreter.functions import Closure
-from npmguard.javascript.interpreter.layout import Cell
+from npmguard.javascript.interpreter.layout import Cell, tables
 from npmguard.javascript.interpreter.machine import Machine
 from npmguard.javascript.interpreter.model import JS, Exhausted, Frame, Func, GiveUp, Thrown
-from npmguard.javascript.interpreter.world import KNOWN_GLOBALS
+from npmguard.javascript.interpreter.world import KNOWN_GLOBALS, PURE_GLOBALS
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.tree import first_child, way_to
 from npmguard.javascript.values import UNDEFINED, UNKNOWN, Value
 
-CALL_STEPS = 20  # of the fuel, one call may take this part
+CALL_STEPS = 4  # of the fuel, one call may take this part
 _CHECKED = 3  # results of each function that are worked out twice
 _HOPELESS = 40  # calls of a function without any result
 _MAX_REACHED = 400  # functions and variables that a function may reach
@@ -70,12 +72,14 @@ class Evaluation(Compiler):
         """Prepare for the file of *index* and *scopes*; *constant* is what a name stands for otherwise."""
         super().__init__(Machine(limits), scopes)
         self.exhausted: list[Node] = []
+        self.seconds = 0.0
         self._index = index
         self._constant = constant
         self._roots: dict[int, Root | None] = {}
         self._cells: dict[Binding, Cell] = {}
         self._started: set[Binding] = set()
         self._unknown_names: list[int] | None = None
+        self._impure_names: list[int] | None = None
         self._changed: dict[Binding, list[int]] | None = None
         self._ends = [node.end_byte for node in scopes.functions]
         self._starts = [node.start_byte for node in scopes.functions]
@@ -98,6 +102,16 @@ class Evaluation(Compiler):
             self._roots[index] = None
             self._roots[index] = self._screened(index)
         return self._roots[index]
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing more can be worked out in this file, since that took too much already."""
+        return self.machine.fuel < 0 or self.machine.units < 0
+
+    @property
+    def decodes(self) -> bool:
+        """Whether any function of the file has been worked out."""
+        return any(root is not None and root.results for root in self._roots.values())
 
     def call(self, root: Root, given: Sequence[Value]) -> Value:
         """What the function returns for constant arguments."""
@@ -174,13 +188,15 @@ class Evaluation(Compiler):
         if index == 0 or self.scopes.functions[index].type in CLASSES:
             return True
         if self._unknown_names is None:
-            self._unknown_names = sorted(
-                offset
-                for name, offsets in self.scopes.unbound.items()
-                if name not in KNOWN_GLOBALS
-                for offset in offsets
-            )
-        names = self._unknown_names
+            self._unknown_names = self._unbound_but(KNOWN_GLOBALS)
+        return self._mentions(self._unknown_names, index)
+
+    def _unbound_but(self, known: frozenset[bytes]) -> list[int]:
+        """Where the file uses names that it does not declare, but for some."""
+        unbound = self.scopes.unbound.items()
+        return sorted(offset for name, offsets in unbound if name not in known for offset in offsets)
+
+    def _mentions(self, names: list[int], index: int) -> bool:
         at = bisect_left(names, self._starts[index])
         return at < len(names) and names[at] < self._ends[index]
 
@@ -261,7 +277,7 @@ class Evaluation(Compiler):
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Room for the interpreter's own recursion, and no variables of what is compiled around it."""
-        before = sys.getrecursionlimit()
+        before, began = sys.getrecursionlimit(), time.monotonic()
         saved = self.layout, self.count, self.nesting, self.deepest
         self.layout = None
         if before < _STACK:
@@ -270,6 +286,8 @@ class Evaluation(Compiler):
             yield
         finally:
             sys.setrecursionlimit(before)
+            if before < _STACK:  # not inside another run
+                self.seconds += time.monotonic() - began
             self.layout, self.count, self.nesting, self.deepest = saved
 
     def _settle(self, root: Root) -> None:
@@ -277,37 +295,73 @@ class Evaluation(Compiler):
         if root.settled:
             return
         root.settled = True
-        calls: dict[int, Node] = {}
+        calls: dict[int, tuple[Node, bool]] = {}
         for binding in root.bindings:
             if binding not in self._started:
                 self._started.add(binding)
-                for call in self._preparing(binding):
-                    calls[call.start_byte] = call
-        for _, call in sorted(calls.items(), key=lambda pair: pair[0]):
-            self.layout = None
-            try:
-                self.expression(call)([None, UNKNOWN, None])
-            except (GiveUp, Thrown) as stopped:
-                if isinstance(stopped, Exhausted):
-                    self.exhausted.append(call)
+                for call, given in self._preparing(binding):
+                    calls[call.start_byte] = call, given or calls.get(call.start_byte, (call, False))[1]
+        for _, (call, given) in sorted(calls.items(), key=itemgetter(0)):
+            self._prepare(root, call, given=given)
+
+    def _prepare(self, root: Root, call: Node, *, given: bool) -> None:
+        """Interpret a call that may change what variables hold.
+
+        Where it gives up, its variables are not known, unless it was not *given* any of them and changed no
+        table so far: then it is taken for something else.
+        """
+        self.layout = None
+        ready = {binding: cell.ready for binding, cell in self._cells.items()}
+        before = [(array, list(array.items)) for array in tables(self._cells.values())]
+        try:
+            self.expression(call)(self._frame())
+        except (GiveUp, Thrown) as stopped:
+            if isinstance(stopped, Exhausted):
+                self.exhausted.append(call)
+            if given or any(array.items != items for array, items in before):
                 for binding in self._named_between(call.start_byte, call.end_byte):
                     if binding in root.bindings:
                         cell = self.cell(binding)
                         cell.ready, cell.value = True, UNKNOWN
+                return
+            for binding, cell in self._cells.items():
+                cell.ready = cell.ready and ready.get(binding, False)
 
-    def _preparing(self, binding: Binding) -> Iterator[Node]:
-        """The calls that are given a variable, where it is declared: they may change what it holds."""
-        text, size = self.text, len(binding.name)
+    def _preparing(self, binding: Binding) -> Iterator[tuple[Node, bool]]:
+        """The calls where a variable is declared that may change what it holds.
+
+        They are given it, which is told with them, or are calls of a function where it stands that uses it and
+        nothing unknown.
+        """
+        text, size, scopes = self.text, len(binding.name), self.scopes
+        users: set[int] = set()
         for use in binding.uses:
-            if not _AFTER.match(text, use + size) or not _BEFORE.search(text[max(use - 40, 0) : use]):
-                continue
-            if self.scopes.function_at(use) != binding.function:
-                continue
-            way = way_to(self._index.root, use, use + size)
-            if len(way) > 2 and way[-2].type == "arguments" and way[-3].type == "call_expression":
-                callee = way[-3].child_by_field_name("function")
-                if callee is not None and self._is_local(unwrap(callee)):
-                    yield way[-3]
+            function = scopes.function_at(use)
+            if function != binding.function:
+                while function > 0 and scopes.parents[function] != binding.function:
+                    function = scopes.parents[function]
+                users.add(function)
+            elif _AFTER.match(text, use + size) and _BEFORE.search(text[max(use - 40, 0) : use]):
+                way = way_to(self._index.root, use, use + size)
+                if len(way) > 2 and way[-2].type == "arguments" and way[-3].type == "call_expression":
+                    callee = way[-3].child_by_field_name("function")
+                    if callee is not None and self._is_local(unwrap(callee)):
+                        yield way[-3], True
+        if self._impure_names is None:
+            self._impure_names = self._unbound_but(PURE_GLOBALS)
+        for function in sorted(users):
+            if function > 0 and not self._mentions(self._impure_names, function):
+                call = self._called_in_place(scopes.functions[function])
+                if call is not None:
+                    yield call, False
+
+    def _called_in_place(self, function: Node) -> Node | None:
+        """The call of a function expression where it stands."""
+        way = way_to(self._index.root, function.start_byte, function.end_byte)
+        while len(way) > 1 and (way[-1].id == function.id or way[-1].type == "parenthesized_expression"):
+            way.pop()
+        callee = way[-1].child_by_field_name("function") if way[-1].type == "call_expression" else None
+        return way[-1] if callee is not None and unwrap(callee).id == function.id else None
 
     def _is_local(self, callee: Node) -> bool:
         if callee.type in FUNCTIONS:

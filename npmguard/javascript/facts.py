@@ -93,7 +93,7 @@ def _extract(
         reading.functions,
         parsed.partial,
         problem,
-        unread=late is not None,
+        unread=late is not None or reader.spent,
         layers=reading.layers,
     )
 
@@ -112,6 +112,7 @@ class _Reader:
         self._path = path
         self._files = files
         self.late = False
+        self.spent = False
         self.problem: str | None = None
         self._limits = limits
         self._interest = interest
@@ -135,6 +136,9 @@ class _Reader:
             reached = surroundings.reached(evaluation, unbound)
             nesting.add(draft.site(evaluation.start, evaluation.end), text, reading, reached)
         self.late = self.late or program.late
+        if program.constants.evaluation.spent:
+            self.spent = True
+            program.constants.give_up("strings take more to decode than interpreted-steps or -units allow")
         self.problem = self.problem or program.constants.problem
         program.close()
         return nesting.reading()

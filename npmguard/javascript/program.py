@@ -41,7 +41,7 @@ class Program:
     def in_time(self, items: Sequence[_Item]) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set."""
         for position, item in enumerate(items):
-            if not position & 255 and time.monotonic() > self.deadline:
+            if not position & 255 and time.monotonic() > self.deadline + self.constants.evaluation.seconds:
                 self.late = True
                 return
             yield item

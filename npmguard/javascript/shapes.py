@@ -6,7 +6,12 @@
 ``edit-distance``       an edit distance of two texts is computed
 ``most-similar-choice`` of several candidates, the one is kept that compares best
 ``computed-eval``       text is run as code that could not be worked out
-``undecodable``         code in code, more than is read
+``undecodable``         code in code, more than is read, or strings that take more work to decode than is done
+``string-array-decoder`` a function reads a table of strings that another keeps and hides
+``control-flow-flattening`` the order of statements is kept in a text, or calls go through objects of functions
+``self-defending``      a trap for those who format or debug the code
+``character-code-soup`` code that is spelled with a few punctuation marks
+``packed-code``         code that a function unpacks where it is evaluated
 ``deletes-own-file``, ``copies-own-file``, ``replaces-own-manifest``, ``deletes-home``: see
                         :mod:`npmguard.javascript.deletions`
 ``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
@@ -38,6 +43,7 @@ from npmguard.javascript.endless import EndlessLoops
 from npmguard.javascript.invisible import Unseen
 from npmguard.javascript.load_calls import LoadCalls
 from npmguard.javascript.most_similar import Choices
+from npmguard.javascript.obfuscation import Flattened, Packed, SelfDefence, Soups, StringTables, Undecoded
 from npmguard.javascript.payees import Payees
 from npmguard.javascript.planting import PlantingInClipboard, PlantingInPage, PlantingInText
 from npmguard.javascript.program import Program
@@ -72,6 +78,12 @@ _SEARCHES: dict[str, type[_Search]] = {
     "replaces-builtin": BuiltinReplacements,
     "invisible-payload": Unseen,
     "code-out-of-sight": OutOfSight,
+    "string-array-decoder": StringTables,
+    "control-flow-flattening": Flattened,
+    "self-defending": SelfDefence,
+    "character-code-soup": Soups,
+    "packed-code": Packed,
+    UNDECODABLE: Undecoded,
     "plants-address-in-page": PlantingInPage,
     "plants-address-in-clipboard": PlantingInClipboard,
     "plants-address-in-text": PlantingInText,
@@ -80,7 +92,7 @@ _SEARCHES: dict[str, type[_Search]] = {
     "called-on-load": LoadCalls,
     "unlimited-amount": UnlimitedAmounts,
 }
-SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, UNDECODABLE, *_SEARCHES})
+SHAPES = frozenset({WRAPS_ORIGINAL, COMPUTED_EVAL, *_SEARCHES})
 """The names of all shapes that there are."""
 
 

@@ -405,6 +405,8 @@ class Compiler(Expressions, ABC):
         """Compile the body of a loop: it says how the whole loop ends, if it does; and what a turn costs."""
         before = self.count
         body = self.statement(node.child_by_field_name("body"))
+        if b"continue" not in self.text[node.start_byte : node.end_byte]:
+            return body, self.count - before + 2
 
         def turn(frame: Frame) -> Ended:
             ended = body(frame)

@@ -31,7 +31,7 @@ from npmguard.javascript.interpreter.model import (
     Run,
     Thrown,
 )
-from npmguard.javascript.interpreter.operators import OPERATORS, Operator, add
+from npmguard.javascript.interpreter.operators import OPERATORS, Operator, add, less, remainder
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.tree import operator_of, sides
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN
@@ -364,7 +364,17 @@ class Expressions(ABC):
             return given_up
         if operator == "delete":
             return self._delete(argument)
-        run, machine = self.expression(argument), self.machine
+        run = self.expression(argument)
+        made = self._unary_of(operator, run)
+        if run not in self._constants or made is given_up:
+            return made
+        try:
+            return self.constant(made([]))
+        except (GiveUp, Thrown):
+            return made
+
+    def _unary_of(self, operator: str, run: Run) -> Run:
+        machine = self.machine
         if operator == "!":
             return lambda frame: not truth(run(frame))
         if operator == "-":
@@ -518,6 +528,8 @@ class Expressions(ABC):
             constant = self._constants[right]
             if left in self._constants:
                 return self._folded(machine, apply, self._constants[left], constant)
+            if type(constant) is int and constant > 0 and apply in _QUICK:
+                return self._quick(apply, left, constant)
             if first is not None:
                 return lambda frame: apply(machine, frame[first], constant)
             return lambda frame: apply(machine, left(frame), constant)
@@ -528,6 +540,20 @@ class Expressions(ABC):
         if second is not None:
             return lambda frame: apply(machine, left(frame), frame[second])
         return lambda frame: apply(machine, left(frame), right(frame))
+
+    def _quick(self, apply: Operator, left: Run, right: int) -> Run:
+        """The operators of loops over bytes, with a number on their right."""
+        machine = self.machine
+
+        def remaining(frame: Frame) -> JS:
+            value = left(frame)
+            return value % right if type(value) is int and value >= 0 else remainder(machine, value, right)
+
+        def smaller(frame: Frame) -> JS:
+            value = left(frame)
+            return value < right if type(value) is int else less(machine, value, right)
+
+        return remaining if apply is remainder else smaller
 
     def _folded(self, machine: Machine, apply: Operator, left: JS, right: JS) -> Run:
         try:
@@ -566,11 +592,31 @@ class Expressions(ABC):
             if isinstance(known, str):
                 return lambda frame: properties.get(machine, base(frame), known)
         first, second = self._slots.get(base), self._slots.get(name)
-        if first is not None and second is not None:
-            return lambda frame: item(machine, frame[first], frame[second])
-        if first is not None and name not in self._constants:
-            return lambda frame: item(machine, frame[first], name(frame))
+        if first is not None:
+            return self._own_item(first, second, name)
         return lambda frame: item(machine, base(frame), name(frame))
+
+    def _own_item(self, holder: int, key: int | None, name: Run) -> Run:
+        """An item of what a variable of the frame holds, at once where it is an array."""
+        machine = self.machine
+        if key is not None:
+
+            def known(frame: Frame) -> JS:
+                base, index = frame[holder], frame[key]
+                if type(base) is Arr and type(index) is int and 0 <= index < len(base.items):
+                    return base.items[index]
+                return item(machine, base, index)
+
+            return known
+
+        def run(frame: Frame) -> JS:
+            base = frame[holder]
+            index = name(frame)
+            if type(base) is Arr and type(index) is int and 0 <= index < len(base.items):
+                return base.items[index]
+            return item(machine, base, index)
+
+        return run
 
     def _optional(self, node: Node) -> Run:
         """A member or call in a chain that may end early at ``?.``."""
@@ -670,6 +716,8 @@ class Expressions(ABC):
                 return called(item(machine, holder, name(frame)), holder, given(frame))
 
             return computed
+        if known == "charCodeAt":
+            return self._char_code(base, given)
         quick = properties.METHODS["String"].get(known)
 
         def method(frame: Frame) -> JS:
@@ -682,6 +730,20 @@ class Expressions(ABC):
             return called(function, holder, given(frame))
 
         return method
+
+    def _char_code(self, base: Run, given: Callable[[Frame], list[JS]]) -> Run:
+        """``base.charCodeAt(index)``, which is most of what decoders do."""
+        machine = self.machine
+
+        def run(frame: Frame) -> JS:
+            holder, found = base(frame), given(frame)
+            if type(holder) is str and found:
+                index = found[0]
+                if type(index) is int and 0 <= index < len(holder):
+                    return ord(holder[index])
+            return called(properties.get(machine, holder, "charCodeAt"), holder, found)
+
+        return run
 
     def _new(self, node: Node) -> Run:
         constructor = self.expression(node.child_by_field_name("constructor"))
@@ -727,14 +789,24 @@ class Expressions(ABC):
 
     def _member_assignment(self, left: Node, value: Run) -> Run:
         base, name, machine = *self.member_parts(left), self.machine
+        first, second = self._slots.get(base), self._slots.get(name)
+        if first is not None and second is not None:
+
+            def own(frame: Frame) -> JS:
+                holder, key = frame[first], frame[second]
+                result = value(frame)
+                if type(holder) is Arr and type(key) is int and 0 <= key < len(holder.items):
+                    holder.items[key] = result
+                else:
+                    put(machine, holder, key, result)
+                return result
+
+            return own
 
         def run(frame: Frame) -> JS:
             holder, key = base(frame), name(frame)
             result = value(frame)
-            if type(holder) is Arr and type(key) is int and 0 <= key < len(holder.items):
-                holder.items[key] = result
-            else:
-                put(machine, holder, key, result)
+            put(machine, holder, key, result)
             return result
 
         return run
@@ -883,6 +955,7 @@ class Expressions(ABC):
     }
 
 
+_QUICK = frozenset({remainder, less})
 _SIGNS = frozenset({"+", "-"})
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
 _CHAINED = frozenset({"member_expression", "subscript_expression", "call_expression"})

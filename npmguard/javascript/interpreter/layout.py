@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from npmguard.javascript.bindings import Binding
-from npmguard.javascript.interpreter.model import HEADER, JS
+from npmguard.javascript.interpreter.functions import Closure
+from npmguard.javascript.interpreter.model import HEADER, JS, Arr, Obj
 from npmguard.javascript.values import UNDEFINED
+
+_MAX_KEPT = 20_000  # values that are looked at for arrays
 
 
 class Cell:
@@ -16,6 +21,28 @@ class Cell:
         self.binding = binding
         self.ready = False
         self.value: JS = UNDEFINED
+
+
+def tables(cells: Iterable[Cell]) -> list[Arr]:
+    """The arrays that are kept in variables, and in the variables of functions that are kept in them."""
+    found: list[Arr] = []
+    seen: set[int] = set()
+    pending: list[object] = [cell.value for cell in cells if cell.ready]
+    while pending and len(seen) < _MAX_KEPT:
+        value = pending.pop()
+        if id(value) in seen or not isinstance(value, (Obj, list)):
+            continue
+        seen.add(id(value))
+        if isinstance(value, list):  # a frame
+            pending.extend(value)
+        elif isinstance(value, Closure):
+            pending.append(value.frame)
+            pending.extend(value.props.values())
+        elif isinstance(value, Arr):
+            found.append(value)
+        else:
+            pending.extend(value.props.values())
+    return found
 
 
 class Layout:

@@ -7,7 +7,10 @@ from npmguard.javascript.interpreter.properties import GLOBALS, SAME_GLOBAL, STA
 
 _FILLED_BY = (arrays, encodings, numbers, objects, strings)
 
-KNOWN_GLOBALS = frozenset(
-    name.encode() for name in (*GLOBALS, *STATICS, *SAME_GLOBAL, "undefined", "NaN", "Infinity", "arguments")
+PURE_GLOBALS = frozenset(
+    name.encode() for name in (*GLOBALS, *STATICS, "undefined", "NaN", "Infinity", "arguments")
 )
-"""The names that code may use without being declared and still be worked out."""
+"""The names that mean the same everywhere, of functions without side effects."""
+
+KNOWN_GLOBALS = PURE_GLOBALS | {name.encode() for name in SAME_GLOBAL}
+"""The names that code may use without being declared and still be worked out, if it turns out so."""

@@ -80,6 +80,43 @@ def test_what_is_built_at_run_time_is_seen(code: str) -> None:
     assert selects(code) == [True]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "function t(){const e=['b','a'];return(t=function(){return e})()}",
+        "function t(){var e=['b'];t=function(){return e};return t();}",
+        "for(;;)try{if(9==parseInt(e(1))/1)break;r.push(r.shift())}catch(t){r.push(r.shift())}",
+        r"while(!![]){a['\x70\x75\x73\x68'](a['\x73\x68\x69\x66\x74']())};parseInt(b);",
+        "const u=function(n){while(--n){a['push'](a['shift']())}};",
+        "const n='abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=';",
+        "eval(function(p,a,c,k,e,d){return p}('0',1,1,'x'.split('|'),0,{}))",
+        "[][(![]+[])[+[]]+(!![]+[])[+[]]]",
+        "o=String.fromCharCode(parseInt(s.substr(i,2),16)^k);",
+        "for(;i<b.length;i++)b[i]^=k[i%k.length];",
+        "const order='3|1|4|0|2'.split('|');",
+        "return f.toString().search('(((.+)+)+)+$').toString().constructor(f);",
+        "(function(){return!![]})['constructor']('debu'+'gger')['call']('action');",
+        "[]['constructor']['constructor'](s)();",
+    ],
+)
+def test_what_obfuscators_write_is_parsed_whatever_its_names_are(code: str) -> None:
+    assert selects(code) == [True]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "queue.push(queue.shift()); const n = parse(text);",
+        "function _templateObject(){const a=tag(['x']);return _templateObject=function(){return a},a}",
+        "const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';",
+        "evaluate(function () { return 1 }); const c = x.constructor;",
+        "text += String.fromCharCode(parseInt(hex, 16));",
+    ],
+)
+def test_what_only_looks_a_bit_like_it_is_not(code: str) -> None:
+    assert selects(code) == [False]
+
+
 def test_another_file_completes_a_rule_for_the_package() -> None:
     hook = "self.onpaste = (event) => { event.preventDefault(); };"
     table = f"exports.table = ['{ETHER}', '{TRON}', '{burn_address('btc-legacy', 0x31)}'];"
