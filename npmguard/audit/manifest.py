@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MANIFEST = "package.json"
 _EXCERPT = 160
+_HARM = frozenset({ScriptRisk.RUNS_FETCHED, ScriptRisk.SENDS, ScriptRisk.DESTROYS, ScriptRisk.STOPS})
+_HARMFUL = "install-script-harm"  # the rule that says the same of the scripts as shipped
 _MAX_EVIDENCE = 10
 _DEEDS = {
     ScriptRisk.RUNS_FETCHED: (Severity.CRITICAL, Confidence.HIGH, "fetches or decodes code and runs it"),
@@ -152,10 +154,11 @@ def _risky_scripts(context: AuditContext) -> Iterator[Finding]:
     before = _run_by(context.baseline_release.manifest) if context.baseline_release is not None else None
     told = _run_by(context.release.manifest) if context.release is not None else {}
     texts = [(key, text) for key, text in (*_scripts(context).items(), *told.items())]
+    shipped = {*_scripts(context).values(), *(context.analysis.gyp_commands if context.analysis else ())}
     texts += [("a .gyp command", text) for text in (context.analysis.gyp_commands if context.analysis else ())]
     for place, text in dict.fromkeys(texts):
         risks = script_risks(text)
-        if not risks:
+        if not risks or (text in shipped and _told_by_rules(context, risks[0].risk)):
             continue
         severity, confidence, deed = _DEEDS[risks[0].risk]
         added = None if before is None or place not in INSTALL_SCRIPTS else before.get(place) != text
@@ -179,7 +182,10 @@ def _shell_files(context: AuditContext) -> Iterator[Finding]:
             deeds.setdefault(deed.file, []).append(deed)
     diff = context.analysis.diff if context.analysis is not None else None
     for file, done in deeds.items():
-        severity, confidence, words = _DEEDS[ScriptRisk(done[0].risk)]
+        risk = ScriptRisk(done[0].risk)
+        if _told_by_rules(context, risk):
+            continue
+        severity, confidence, words = _DEEDS[risk]
         added = None if diff is None else file in diff.added or any(file == each.path for each in diff.changed)
         yield Finding(
             rule="install-script-downloads",
@@ -200,6 +206,12 @@ def _shell_files(context: AuditContext) -> Iterator[Finding]:
             added=added,
             remediation=remediation_of("install-script-downloads"),
         )
+
+
+def _told_by_rules(context: AuditContext, risk: ScriptRisk) -> bool:
+    """Whether a rule has said of what is shipped what a finding about *risk* would say again."""
+    found = context.analysis.findings if context.analysis is not None else ()
+    return risk in _HARM and any(finding.rule == _HARMFUL for finding in found)
 
 
 def _deed(risk: RiskyCommand, added: bool | None) -> Evidence:

@@ -15,7 +15,8 @@ from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
 from npmguard.model import Evidence, FactKind, Finding, Layer, Manifest, PackageArchive, PackageFile
-from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach
+from npmguard.package.gyp import gyp_commands
+from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach, install_shell_files
 from npmguard.package.manifest import install_scripts
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ class _Analysis:
     def run(self, *, prefilter: bool) -> CodeAnalysis:
         findings: list[Finding] = []
         read: list[FileSightings] = []
-        manifest = self._matcher.read_manifest(self._archive.manifest)
+        commands = _install_commands(self._archive)
+        manifest = self._matcher.read_manifest(self._archive.manifest, commands)
         try:
             for file in self._to_read(prefilter=prefilter):
                 self.check()
@@ -307,6 +309,9 @@ class _Old:
 
     def lacks(self, signal: str, hit: Hit, file: PackageFile | None) -> bool:
         """Whether *signal* is new: in no file of the same bytes, nor in the file of the same path."""
+        if hit.fact is None and hit.file != MANIFEST:
+            name, _, command = hit.text.partition(": ")
+            return command not in {text for _path, text in _install_commands(self._archive)}
         if hit.fact is None:
             name, _, script = hit.text.partition(": ")
             scripts = self._archive.manifest.scripts if self._archive.manifest else {}
@@ -411,6 +416,12 @@ def _of_layer(layers: Sequence[Layer], start: int, end: int) -> str | None:
 
 def _clipped(text: str) -> str:
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+
+
+def _install_commands(archive: PackageArchive) -> list[tuple[str, str]]:
+    """What an installation runs besides package.json's scripts, as file and text."""
+    shell = list(install_shell_files(archive, archive.manifest))
+    return shell + [("binding.gyp", command) for command in gyp_commands(archive)]
 
 
 def _line_of_script(content: bytes, text: str) -> int | None:

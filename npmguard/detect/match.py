@@ -93,15 +93,22 @@ class Matcher:
                     hits.setdefault(clause, []).append(Hit(facts.path, seen, fact))
         return FileSightings(self.ruleset, facts, hits)
 
-    def read_manifest(self, manifest: Manifest | None) -> Hits:
-        """Ask the manifest clauses of the scripts of ``package.json``."""
+    def read_manifest(self, manifest: Manifest | None, others: Sequence[tuple[str, str]] = ()) -> Hits:
+        """Ask the manifest clauses of the scripts of ``package.json``.
+
+        *others* are what an installation runs besides them, as file and text: shell files, commands of .gyp
+        files. To a clause their name is ``install > `` and the file.
+        """
         hits: dict[Clause, list[Hit]] = {}
-        if manifest is not None:
-            for clause in self._by_kind.get(ClauseKind.MANIFEST, ()):
-                for name, script in sorted(manifest.scripts.items()):
-                    seen = clause.value.test(script) if clause.value else Seen((script,))
-                    if seen is not None and compile_names(clause.names).fullmatch(name):
-                        hits.setdefault(clause, []).append(Hit(MANIFEST, seen, text=f"{name}: {script}"))
+        scripts = sorted(manifest.scripts.items()) if manifest is not None else []
+        asked = [(MANIFEST, name, text) for name, text in scripts]
+        asked += [(path, f"install > {path}", text) for path, text in others]
+        for clause in self._by_kind.get(ClauseKind.MANIFEST, ()):
+            for path, name, text in asked:
+                if compile_names(clause.names).fullmatch(name):
+                    seen = clause.value.test(text) if clause.value else Seen((text,))
+                    if seen is not None:
+                        hits.setdefault(clause, []).append(Hit(path, seen, text=f"{name}: {text}"))
         return hits
 
     def candidates(

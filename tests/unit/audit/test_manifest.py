@@ -7,6 +7,7 @@ from npmguard.audit.manifest import audit
 from npmguard.detect.verdict import verdict_of
 from npmguard.model import (
     Baseline,
+    Confidence,
     Dist,
     Finding,
     LockedPackage,
@@ -32,6 +33,7 @@ def findings(
     gyp_commands: tuple[str, ...] = (),
     diff: VersionDiff | None = None,
     shell_deeds: tuple[ShellDeed, ...] = (),
+    by_rules: tuple[Finding, ...] = (),
 ) -> tuple[Finding, ...]:
     analysis = TarballAnalysis(
         hashes=(),
@@ -40,7 +42,7 @@ def findings(
         unpacked_size=0,
         manifest=shipped,
         notes=(),
-        findings=(),
+        findings=by_rules,
         signals=(),
         diff=diff,
         implicit_install=implicit_install,
@@ -239,3 +241,13 @@ def test_a_shell_file_that_settles_in_is_suspicious_and_one_that_fetches_is_not(
     settles = findings(scripted(), shell_deeds=(ShellDeed("go.sh", "persists", "crontab x"),))
     assert verdict_of(settles) is Verdict.SUSPICIOUS
     assert findings(scripted(), shell_deeds=(ShellDeed("go.sh", "fetches", "curl -O x.tar.gz"),)) == ()
+
+
+def test_what_a_rule_has_said_of_the_shipped_scripts_is_not_said_again() -> None:
+    said = (Finding("install-script-harm", Severity.CRITICAL, Confidence.HIGH, "It does harm."),)
+    pipe = scripted(preinstall="curl x | sh")
+    deed = (ShellDeed("go.sh", "destroys", "rm -rf ~"),)
+    assert findings(pipe, pipe, shell_deeds=deed, by_rules=said) == ()
+    assert "install-script-downloads" in rules(findings(scripted(), pipe, by_rules=said))
+    settles = scripted(postinstall="crontab jobs")
+    assert rules(findings(settles, settles, by_rules=said)) == ["install-script-downloads"]
