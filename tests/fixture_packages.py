@@ -31,7 +31,6 @@ OBFUSCATIONS = ("low", "medium", "high", "base64", "rc4", "self-defending")
 ALL_TRANSFORMS = (*TRANSFORMS, "swc", *OBFUSCATIONS)
 
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".ts")
-_NODE_SCRIPT = re.compile(r"\bnode (?:\./)?([\w./-]+\.[cm]?js)\b")
 _MTIME = 499162500  # 1985-10-26T08:15:00Z, the time that npm gives every file
 
 
@@ -87,7 +86,7 @@ def case_files(case: str, side: str, transform: str = "plain") -> dict[str, byte
     result = {path: content for path, content in files.items() if not _is_script(path)}
     result |= {
         _untyped(path): twins[f"{case}/{side}/{path}"].encode("utf-8")
-        for path in (_entries(manifest) if transform == "bundle" else files)
+        for path in (_entries(manifest, files) if transform == "bundle" else files)
         if _is_script(path)
     }
     result["package.json"] = _json(
@@ -149,11 +148,13 @@ def _untyped(path: str) -> str:
     return path.removesuffix(".ts") + ".js" if path.endswith(".ts") else path
 
 
-def _entries(manifest: Mapping[str, Any]) -> list[str]:
-    """The files that something outside of the package starts: imported, run, or part of an installation."""
-    run = (_NODE_SCRIPT.findall(line) for line in manifest.get("scripts", {}).values())
-    found = [manifest["main"], *manifest.get("bin", {}).values(), *(path for paths in run for path in paths)]
-    return list(dict.fromkeys(found))
+def _entries(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> list[str]:
+    """What is started by itself: main, commands, and the scripts that package.json and .gyp files name."""
+    texts = [*manifest.get("scripts", {}).values()]
+    texts += [content.decode("utf-8") for path, content in files.items() if path.endswith(".gyp")]
+    words = [word.removeprefix("./") for text in texts for word in re.findall(r"[\w./-]+", text)]
+    named = [path for word in words for path in (word, f"{word}.js") if path in files and _is_script(path)]
+    return list(dict.fromkeys([manifest["main"], *manifest.get("bin", {}).values(), *named]))
 
 
 def _json(value: object) -> bytes:
