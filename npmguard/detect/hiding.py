@@ -37,6 +37,8 @@ SHAPE_MARKS = {
         r"/(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]){2}/",
         r"/(\xef\xbb\xbf|\xe1\xa0\x8e|\xe3\x85\xa4|\xef\xbe\xa0|\xe1\x85[\x9f\xa0]|\xcd\x8f|\xc2\xad){2}/",
         r"/([\xee\xef][\x80-\xbf]{2}|[\xf3\xf4][\x80-\xbf]{3}){12}/",
+        r"/(\\u(\{0{0,2}[eE]0[01][0-9a-fA-F]{2}\}|[dD][bB]40\\u[dD][0-9a-fA-F]{3})){12}/",
+        r"/(\\u\{?([fF][eE]0[0-9a-fA-F]|200[b-fB-F]|206[0-4])\}?){8}/",
         r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
     ),
     "code-out-of-sight": (

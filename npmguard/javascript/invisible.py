@@ -29,6 +29,12 @@ _MARKED = re.compile(
     rb"\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87]|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf|\xe1\xa0\x8e"
     rb"|\xe3\x85\xa4|\xef\xbe\xa0|\xe1\x85[\x9f\xa0]|\xcd\x8f|\xc2\xad|\xee[\x80-\xbf]|\xef[\x80-\xa3]|\xf3[\xb0-\xbf]|\xf4"
 )
+_ESCAPED = (
+    rb"\\u(?:\{0{0,2}[eE]0[01][0-9a-fA-F]{2}\}|\{?(?:[fF][eE]0[0-9a-fA-F]|20[06][0-9a-fA-F]|[fF][eE][fF][fF]|180[eE])\}?"
+    rb"|[dD][bB]40\\u[dD][cCdD][0-9a-fA-F]{2})"
+)
+_ESCAPES = re.compile(rb"(?:" + _ESCAPED + rb"){24,}")
+_ESCAPE = re.compile(rb"\\u(?:\{([0-9a-fA-F]{1,8})\}|([0-9a-fA-F]{4})(?:(?<=[dD][bB]40)\\u([0-9a-fA-F]{4}))?)")
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
 _CODE = re.compile(r"[A-Za-z_$][\w$]+\s*[.(=\[{;\"'`]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}\s*\Z")
@@ -60,7 +66,28 @@ class Unseen:
 
 
 def find_concealed(text: bytes) -> Iterator[Concealed]:
-    """The payloads of unseen characters in a source, in order."""
+    """The payloads of unseen characters in a source, as they are or as the escapes that minifiers write."""
+    found = [*_as_they_are(text), *_as_escapes(text)]
+    return iter(sorted(found, key=lambda each: (each.start, each.end)))
+
+
+def _as_escapes(text: bytes) -> Iterator[Concealed]:
+    if b"\\u" not in text:
+        return
+    for match in _ESCAPES.finditer(text):
+        symbols = "".join(_spelled(each) for each in _ESCAPE.finditer(match[0]))
+        if _UNSEEN.fullmatch(symbols) and not _is_private(symbols) and _is_payload([symbols]):
+            yield Concealed(match.start(), match.end(), decoded(symbols))
+
+
+def _spelled(escape: re.Match[bytes]) -> str:
+    """The character that an escape, or a pair of them, stands for."""
+    first, second = int(escape[1] or escape[2], 16), escape[3]
+    code = first if second is None else 0x10000 + ((first - 0xD800) << 10) + (int(second, 16) - 0xDC00)
+    return chr(code) if code <= 0x10FFFF else ""
+
+
+def _as_they_are(text: bytes) -> Iterator[Concealed]:
     if text.isascii() or _MARKED.search(text) is None:
         return
     source = text.decode("utf-8", "surrogateescape")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from npmguard.model import Fact, FactKind
@@ -46,6 +48,41 @@ def test_code_in_unseen_characters_is_read(case: str, around: str) -> None:
     (fact,) = [fact for fact in read(code).facts if fact.name == "fetch"]
     assert fact.decoded
     assert fact.args == ("u", None)
+
+
+def braced(text: str) -> str:
+    return "".join(f"\\u{{{ord(each):X}}}" for each in text)
+
+
+def paired(text: str) -> str:
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+@pytest.mark.parametrize("escaped", [braced, paired])
+@pytest.mark.parametrize(
+    "case", ["a byte a selector", "a letter a selector from U+E0100", "half a byte a selector", "tags"]
+)
+def test_the_escapes_that_a_minifier_makes_of_them_are_read(case: str, escaped: Callable[[str], str]) -> None:
+    text = escaped(HIDDEN[case])
+    (shape,) = shapes(f"const s = '{text}';", "invisible-payload")
+    assert (shape.start, shape.end) == (11, 11 + len(text))
+    assert [fact for fact in read(f"const s = '{text}';").facts if fact.name == "fetch"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\ufe0e\\ufe0f" * 4,
+        "".join(f"\\u{{E01{each:02X}}}" for each in range(240)),
+        "".join(f"\\u20{each:02x}" for each in range(16)) * 3,
+        "\\ud83d\\ude00\\ufe0f" * 40,
+        "\\udb40\\udc67\\udb40\\udc62\\udb40\\udc65\\udb40\\udc6e\\udb40\\udc67\\udb40\\udc7f",
+        "\\u0000\\u0001" * 40,
+    ],
+)
+def test_other_escapes_are_no_payload(text: str) -> None:
+    assert shapes(f"x('{text}')", "invisible-payload") == []
 
 
 def test_what_cannot_be_decoded_is_said() -> None:
