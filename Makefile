@@ -24,6 +24,7 @@ scan: $(BIN)/npmguard
 	@$(BIN)/npmguard scan $(LOCK) --feed $(FEED) $(ARGS)
 
 test: $(VENV)-test/.ready
+	tests/tools/system.sh
 	$(VENV)-test/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)-test/.ready

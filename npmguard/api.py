@@ -52,8 +52,11 @@ def scan_lock(
     *,
     progress: Progress | None = None,
     today: date | None = None,
+    beside: Path | None = None,
 ) -> ScanReport:
     """Judge a lock that was read with an open scanner, by the project's policy and its accepted findings.
+
+    These stand beside the lock, or in the folder *beside*.
 
     Raises:
         UsageError: an acceptance that cannot be used.
@@ -61,7 +64,8 @@ def scan_lock(
     from npmguard.accepted import apply_acceptances, check_acceptances, read_acceptances  # noqa: PLC0415
     from npmguard.policy import apply_policy  # noqa: PLC0415
 
-    accepted = read_acceptances(Path(lock.path).parent / config.policy.accepted)
+    folder = beside if beside is not None else Path(lock.path).parent
+    accepted = read_acceptances(folder / config.policy.accepted)
     check_acceptances(accepted, lock, today or datetime.now(UTC).date())
     report = apply_policy(scanner.scan(lock, progress), lock, config.policy)
     return apply_acceptances(report, accepted)

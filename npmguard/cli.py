@@ -11,15 +11,18 @@ import typer
 
 from npmguard import __version__
 from npmguard.commands.accept import accept
+from npmguard.commands.check import check
 from npmguard.commands.diff import diff
 from npmguard.commands.doctor import doctor
 from npmguard.commands.feed import feed_app
+from npmguard.commands.gated import PASS_ON, ci, install, npm
 from npmguard.commands.history import history
 from npmguard.commands.indicators import indicators
 from npmguard.commands.inspect import inspect
 from npmguard.commands.output import say
 from npmguard.commands.rules import rules_app
 from npmguard.commands.scan import scan
+from npmguard.commands.shell import shell_init
 from npmguard.config import Config, Limits
 from npmguard.errors import FeedError, NpmguardError, PackageError, RegistryError
 from npmguard.mail.command import register as register_mail
@@ -38,8 +41,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (scan, inspect, diff, history, accept, doctor, indicators):
+for command in (scan, check, inspect, diff, history, accept, doctor, indicators):
     app.command()(command)
+for gated in (install, ci, npm):
+    app.command(context_settings=PASS_ON)(gated)
+app.command("shell-init")(shell_init)
 app.add_typer(rules_app, name="rules")
 app.add_typer(feed_app, name="feed")
 

@@ -8,6 +8,7 @@
     │   ├── NpmrcError              an .npmrc that cannot be read as npm reads it
     │   ├── RuleError               a rule file the loader refuses
     │   ├── IndicatorError          a file of indicators that cannot be read
+    │   ├── NpmError                npm is missing, too old, or could not resolve what it was asked for
     │   ├── RepositoryError         no git, no repository, or no such revision in it
     │   ├── MailboxError            a message, mbox or maildir that is not there or cannot be opened
     │   └── LockfileError
@@ -53,6 +54,10 @@ class RuleError(UsageError):
 
 class IndicatorError(UsageError):
     """A file of indicators is in none of the formats that npmguard reads, or is damaged."""
+
+
+class NpmError(UsageError):
+    """npm itself is not there, is too old, or refused what it was asked for."""
 
 
 class RepositoryError(UsageError):

@@ -777,9 +777,9 @@ class LockChange:
 class ScanReport:
     """The result of one command over one target; packages sorted by name, then version.
 
-    ``kind`` is ``lockfile``, ``installed``, ``tarball``, ``directory`` or ``spec``. ``ruleset`` is the digest
-    of the rules in force. ``incomplete`` says, a line each, what the scan could not look at although npm would
-    install it.
+    ``kind`` is ``lockfile``, ``installed``, ``tarball``, ``directory``, ``spec`` or ``specs``. ``ruleset`` is
+    the digest of the rules in force. ``incomplete`` says, a line each, what the scan could not look at although
+    npm would install it.
     ``seconds`` is wall time, left out of every output that must be the same for the same input.
 
     Where a lock was scanned ``against`` an earlier state of it, ``packages`` and ``skipped`` are what that

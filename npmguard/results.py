@@ -34,7 +34,7 @@ def engine_digest() -> str:
     """Digest of npmguard's version and of the source of every module that has a say in an analysis."""
     root = Path(__file__).parent
     paths = [root / name for name in _ENGINE_MODULES]
-    paths += [path for package in _ENGINE_PACKAGES for path in (root / package).glob("*.py")]
+    paths += [path for package in _ENGINE_PACKAGES for path in (root / package).rglob("*.py")]
     digest = sha256(__version__.encode())
     for path in sorted(paths):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +11,7 @@ import typer
 
 from npmguard.commands.options import ConfigOption
 from npmguard.commands.output import say
-from npmguard.commands.running import rule_ids, settings_of
+from npmguard.commands.running import git_user, rule_ids, settings_of
 from npmguard.errors import UsageError
 from npmguard.outcome import OK
 
@@ -53,7 +51,7 @@ def accept(
         integrity=_integrity(lock, name, version),
         rule=rule,
         reason=_given(reason, "--reason"),
-        author=_given(author if author is not None else _git_user(found.parent), "--author"),
+        author=_given(author if author is not None else git_user(found.parent), "--author"),
         expires=last,
     )
     if read_acceptances(file).of(name, version, rule) is not None:
@@ -103,17 +101,3 @@ def _given(text: str, option: str) -> str:
     if not text.strip():
         raise UsageError(f"{option}: may not be empty; say it for whoever reads the file next")
     return text.strip()
-
-
-def _git_user(folder: Path) -> str:
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    command = [git, "config", "user.email"]
-    try:
-        answer = subprocess.run(  # noqa: S603 - fixed words
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""  # whoever accepts is asked for --author then
-    return answer.stdout

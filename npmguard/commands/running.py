@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -118,3 +120,18 @@ def progress_bar() -> AbstractContextManager[Progress | None]:
     from npmguard.report.progress import Bar
 
     return Bar()
+
+
+def git_user(folder: Path) -> str:
+    """The mail address that git knows its user by in *folder*; empty where it knows none."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "config", "user.email"]
+    try:
+        answer = subprocess.run(  # noqa: S603 - fixed words
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""  # whoever accepts is asked for --author then
+    return answer.stdout

@@ -28,6 +28,7 @@ _MIN_WIDTH = 40
 _LABEL = 12  # cells before the text of each line of a block: two, a label, one or more
 _PATHS = 5  # ways into the tree shown of one package
 _FINDINGS = 3  # shown of one package; verbose shows all
+_CHANGES = 40  # shown of a lock
 _EVIDENCE = 4  # shown of one finding
 _REASONS_SHOWN = 3  # of one verdict
 _REASONS = 12  # kinds of reason shown for what could not be checked
@@ -116,6 +117,7 @@ class _Page:
         title.append(f"  {self._target}")
         title.append(f"  rules {self._name(report.ruleset[:12])}", "dim")
         self._wrapped(title)
+        self._changes()
         for verdict in (Verdict.MALICIOUS, Verdict.SUSPICIOUS):
             flagged = [package for package in report.packages if package.verdict is verdict]
             if flagged:
@@ -131,6 +133,27 @@ class _Page:
         self._summary()
 
     # --- packages ---
+
+    def _changes(self) -> None:
+        """What the lock brings in against the state that it was compared with."""
+        report = self._report
+        if report.against is None:
+            return
+        against = self._text(report.against)
+        self._heading("CHANGES", _count(len(report.changes), "version"), f"against {against}", "default")
+        verdicts = {(package.name, package.version): package.verdict for package in report.packages}
+        shown = report.changes if self._verbose else report.changes[:_CHANGES]
+        for change in shown:
+            verdict = verdicts.get((change.name, change.new or ""))
+            versions = " -> ".join(dict.fromkeys(it for it in (change.old, change.new) if it is not None))
+            line = Text(f"{change.kind.value:<9} ")
+            line.append(f"{self._name(change.name)} {self._name(versions)}")
+            if verdict is not None:
+                line.append(f"  {verdict.value}", _STYLES[verdict])
+            for behaviour in change.gained or ():
+                line.append(f" +{self._name(behaviour)}", "dim")
+            self._wrapped(line, indent=2)
+        self._more(len(report.changes) - len(shown), "change")
 
     def _accepted(self) -> None:
         """Findings that the project lives with, in packages that no other finding flags."""
