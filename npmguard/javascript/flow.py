@@ -77,8 +77,9 @@ class _Flows:
             label = graph.origins.bit(_WRITTEN, str(number), each.asked.at)
             labels.append(label)
             for vertex in graph.same_as(each.path, _SAME_PATHS):
-                if vertex:
-                    graph.seed(vertex, label)
+                for same in (vertex, self._values.twin(vertex)):
+                    if same:
+                        graph.seed(same, label)
         self._settle()
         self._labels = labels
         for _ in range(_ROUNDS if written else 0):

@@ -181,6 +181,7 @@ class FlowCalls:
         for function in candidates:
             if self._program.scopes.functions[function].type not in CLASSES:
                 self._graph.edge(vertex, self._values.of_returned(function, keys))
+                self._values.enter(vertex, function, callee.given)
         receiver, method = callee.receiver, callee.method
         if receiver is not None and not callee.path.known:
             self._method(vertex, callee, receiver, keys, local=bool(candidates))
@@ -225,7 +226,7 @@ class FlowCalls:
             return
         index = self._program.scopes.function_of_node.get(function.id, 0)
         inner = keys[1:] if method == "map" and keys else keys
-        self._graph.edge(vertex, self._values.of_returned(index, inner))
+        self._graph.edge(vertex, self._values.of_returned(index, inner, in_place=True))
         if method in {"reduce", "reduceRight"} and len(callee.given) > 1:
             self._values.depend(vertex, callee.given[1], keys)
 

@@ -108,6 +108,7 @@ class Graph:
         self._reach = reach
         self._level = 0
         self._ids: dict[Hashable, int] = {}
+        self._keys: list[Hashable] = []
         self._costs: list[int] = []
         self._pending: list[deque[tuple[int, Hashable]]] = [deque() for _ in range(reach + 2)]
         self._users: list[list[tuple[int, Edge]]] = []
@@ -120,12 +121,21 @@ class Graph:
         if found is None:
             found = self._ids[key] = len(self._costs)
             self._costs.append(cost)
+            self._keys.append(key)
             self._users.append([])
             self._used.append([])
             level = self._level + cost
             if level <= self._reach:
                 self._pending[level].append((found, key))
         return found
+
+    def find(self, key: Hashable) -> int | None:
+        """The vertex of that key, if there is one."""
+        return self._ids.get(key)
+
+    def key(self, vertex: int) -> Hashable:
+        """The key of a vertex."""
+        return self._keys[vertex]
 
     def edge(self, user: int, used: int, edge: Edge = Edge.SAME) -> None:
         """Let *user* carry what *used* carries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -99,26 +100,35 @@ class FlowInputs:
                         found.append(place)
         return found
 
-    def expand(self, vertex: int, function: int, position: Key, keys: Keys) -> None:
-        """Add what a function gets at a position from everywhere that calls it."""
+    def expand(self, vertex: int, function: int, position: Key, keys: Keys, *, down: bool) -> None:
+        """Add what a function gets at a position: from its own call on the way *down*, else from every call."""
         node = self._program.scopes.functions[function]
         stores = self._values.stores
         for given in self._program.sites.direct(function):
-            self._given(vertex, given, position, keys)
+            self.given(vertex, given, position, keys)
+        for name in stores.names(function):
+            told = name.decode("utf-8", "replace")
+            if told in words.KEY_TAKERS and position == "0":
+                self._values.source(vertex, Source.SECRET_KEY, told, node.start_byte)
+        if down:
+            self._values.leave(function, position, keys)
+        else:
+            self._called(vertex, function, position, keys)
+        self._in_context(vertex, node, position, keys)
+
+    def _called(self, vertex: int, function: int, position: Key, keys: Keys) -> None:
+        node = self._program.scopes.functions[function]
+        stores = self._values.stores
         for binding in stores.holders(function):
             for call in self.calls_of(binding):
-                self._given(vertex, arguments(call), position, keys)
+                self.given(vertex, arguments(call), position, keys)
             for call, at in self.passed_to(binding):
                 self.handed(vertex, call, at, position, keys)
         for name in stores.names(function):
             self._called_as(vertex, name, position, keys)
-            if name.decode("utf-8", "replace") in words.KEY_TAKERS and position == "0":
-                told = name.decode("utf-8", "replace")
-                self._values.source(vertex, Source.SECRET_KEY, told, node.start_byte)
         if node.type == "method_definition" and self._name_of(node) == b"constructor":
             for new in stores.constructions(self._program.scopes.parents[function])[:_MAX_SITES]:
-                self._given(vertex, arguments(new), position, keys)
-        self._in_context(vertex, node, position, keys)
+                self.given(vertex, arguments(new), position, keys)
 
     def filled(self, vertex: int, binding: Binding, keys: Keys) -> None:
         """Add what functions put into an object that they are given."""
@@ -130,10 +140,11 @@ class FlowInputs:
         for call, position in self.passed_to(binding):
             callee = self._values.calls.callee(call)
             for function in [] if callee is None else self._values.calls.candidates(callee):
+                was = self._values.within()
                 for parameter in self.parameters(function, position):
-                    for place, value in self._values.stores.into(parameter):
-                        if not keys or not place or place[0] in {None, ELEMENT, keys[0]}:
-                            self._values.depend(vertex, value, keys[len(place) :])
+                    self._values.stored(vertex, self._values.stores.into(parameter), keys)
+                self._values.back(was)
+                self._values.enter(vertex, function, callee.given if callee is not None else [])
 
     def handed(self, vertex: int, call: Node, at: int, position: Key, keys: Keys) -> None:
         """Add what a function gets at *position* that is the argument *at* of a call."""
@@ -149,9 +160,12 @@ class FlowInputs:
             return
         candidates = self._values.calls.candidates(callee)
         for function in candidates:
+            was = self._values.within()
             for parameter in self.parameters(function, at):
                 for inner in self.calls_of(parameter):
-                    self._given(vertex, arguments(inner), position, keys)
+                    self.given(vertex, arguments(inner), position, keys)
+            self._values.back(was)
+            self._values.enter(vertex, function, callee.given)
         if receiver is None or (path.known and path.root is Root.MODULE):
             if module_of(path) is not None and not candidates:
                 for argument in callee.given[:at]:
@@ -186,7 +200,8 @@ class FlowInputs:
 
     # --- calls -------------------------------------------------------------------------------------------
 
-    def _given(self, vertex: int, given: list[Node] | list[Node | None], position: Key, keys: Keys) -> None:
+    def given(self, vertex: int, given: Sequence[Node | None], position: Key, keys: Keys) -> None:
+        """Add what one call gives to a function at that position."""
         if position is None or position == ELEMENT:
             for node in given:
                 if node is not None:
@@ -210,7 +225,7 @@ class FlowInputs:
             if callee is None or (callee.path.known and not self._is_export(callee)):
                 continue
             if not common or (callee.receiver is not None and unwrap(callee.receiver).type == "this"):
-                self._given(vertex, callee.given, position, keys)
+                self.given(vertex, callee.given, position, keys)
 
     @staticmethod
     def _is_export(callee: Callee) -> bool:

@@ -323,7 +323,7 @@ class FlowSinks:
         copies = method.startswith("copyFile")
         path = given[1] if copies and len(given) > 1 else given[0]
         graph = self._values.graph
-        content = graph.vertex((("content", call.id), ()))
+        content = graph.vertex((("content", call.id), (), False))
         constant, writer = False, None
         if method == "createWriteStream":
             writer = self._values.ask(call)

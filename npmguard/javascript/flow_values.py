@@ -40,7 +40,12 @@ _RESPONSE_MEMBERS = frozenset({"responseText", "responseXML"})
 
 
 class FlowValues:
-    """Expands the vertices of one file's graph."""
+    """Expands the vertices of one file's graph.
+
+    A vertex is asked for on the way up, from a parameter to the calls of its function, or on the way down, from
+    a call into its function. On the way down, a parameter does not lead to other calls of the function: it is
+    noted that what the function returns depends on it, and each of its calls depends on its own argument then.
+    """
 
     def __init__(self, program: Program, reach: Reach, graph: Graph) -> None:
         """Prepare to expand the vertices of *graph*."""
@@ -50,6 +55,9 @@ class FlowValues:
         self.reach = reach
         self.calls = FlowCalls(self)
         self.inputs = FlowInputs(self)
+        self._down = False
+        self._returns: dict[int, dict[tuple[Key, Keys], None]] = {}
+        self._waiting: dict[int, list[tuple[int, list[Node], bool]]] = {}
         self._nodes: dict[int, Node] = {}
         self._bindings: dict[int, Binding] = {}
         graph.vertex(())
@@ -71,14 +79,15 @@ class FlowValues:
         if kind == "identifier":
             binding = self.program.scopes.binding(node)
             if binding is not None:
-                return self.of_binding(binding, keys)
+                return self.of_binding(binding, keys, node.start_byte)
         self._nodes[node.id] = node
         return self._keyed(("node", node.id), keys)
 
-    def of_binding(self, binding: Binding, keys: Keys = ()) -> int:
-        """The vertex of what is found at *keys* in what a declared name holds."""
+    def of_binding(self, binding: Binding, keys: Keys, at: int) -> int:
+        """The vertex of what is found at *keys* in what a declared name holds that is used at *at*."""
         self._bindings[id(binding)] = binding
-        return self._keyed(("name", id(binding)), keys)
+        down = self._down and self._is_own(binding, at)
+        return self._keyed(("name", id(binding)), keys, down=down)
 
     def of_parameter(self, function: int, position: Key, keys: Keys) -> int:
         """The vertex of what a function gets at that position."""
@@ -86,18 +95,63 @@ class FlowValues:
 
     def of_this(self, owner: int, keys: Keys) -> int:
         """The vertex of what ``this`` of a class holds."""
-        return self._keyed(("this", owner), keys, 1)
+        return self._keyed(("this", owner), keys, 1, down=False)
 
-    def of_returned(self, function: int, keys: Keys) -> int:
-        """The vertex of what a function returns."""
-        return self._keyed(("returned", function), keys, 1)
+    def of_returned(self, function: int, keys: Keys, *, in_place: bool = False) -> int:
+        """The vertex of what a function returns; it is called from one place only if it is *in_place*."""
+        return self._keyed(("returned", function), keys, 1, down=self._down if in_place else True)
 
-    def _keyed(self, key: tuple[Hashable, ...], keys: Keys, cost: int = 0) -> int:
+    def enter(self, vertex: int, function: int, given: list[Node]) -> None:
+        """Let *vertex*, which depends on something in a function, depend on what this call gives to it."""
+        self._waiting.setdefault(function, []).append((vertex, given, self._down))
+        for position, keys in list(self._returns.get(function, ())):
+            self.inputs.given(vertex, given, position, keys)
+
+    def leave(self, function: int, position: Key, keys: Keys) -> None:
+        """Let what was entered depend on what the function is given at that position."""
+        known = self._returns.setdefault(function, {})
+        if (position, keys) in known:
+            return
+        known[position, keys] = None
+        down = self._down
+        for vertex, given, was_down in list(self._waiting.get(function, ())):
+            self._down = was_down
+            self.inputs.given(vertex, given, position, keys)
+        self._down = down
+
+    def within(self) -> bool:
+        """Go on into a function; what is given back is what :meth:`back` needs."""
+        was, self._down = self._down, True
+        return was
+
+    def back(self, was: bool) -> None:
+        """Go on as before."""
+        self._down = was
+
+    def _is_own(self, binding: Binding, at: int) -> bool:
+        """Whether a name belongs to the function that uses it, or to one that this is written in in place."""
+        if not binding.function:
+            return False
+        index = self.program.scopes.function_at(at)
+        while index > 0 and index != binding.function:
+            if self.stores.holders(index) or self.stores.names(index):
+                return False
+            index = self.program.scopes.parents[index]
+        return True
+
+    def _keyed(self, key: tuple[Hashable, ...], keys: Keys, cost: int = 0, *, down: bool | None = None) -> int:
         keys = keys[:MAX_KEYS]
-        vertex = self.graph.vertex((key, keys), cost)
+        vertex = self.graph.vertex((key, keys, self._down if down is None else down), cost)
         if keys and keys[0] in SECRET_MEMBERS:
             self.graph.seed(vertex, self.graph.origins.bit(Source.SECRET_KEY, keys[0], self._place_of(key)))
         return vertex
+
+    def twin(self, vertex: int) -> int | None:
+        """The same on the other way, where it was asked for."""
+        key = self.graph.key(vertex)
+        if not isinstance(key, tuple) or len(key) < 3:
+            return None
+        return self.graph.find((*key[:2], not key[2]))
 
     def _place_of(self, key: tuple[Hashable, ...]) -> int:
         kind, what = key[0], key[1]
@@ -114,18 +168,18 @@ class FlowValues:
         """Add the edges and labels of one vertex."""
         if not isinstance(key, tuple) or not key:
             return
-        (kind, what, *rest), keys = key
+        (kind, what, *rest), keys, self._down = key
         if kind == "node":
             self._expand_node(vertex, self._nodes[what], keys)
         elif kind == "name":
             self._expand_name(vertex, self._bindings[what], keys)
         elif kind == "parameter":
-            self.inputs.expand(vertex, what, rest[0], keys)
+            self.inputs.expand(vertex, what, rest[0], keys, down=self._down)
         elif kind == "returned":
             for node in self.stores.returned(what)[:MAX_DEFINITIONS]:
                 self.graph.edge(vertex, self.ask(node, keys))
         elif kind == "this":
-            self._stored(vertex, self.stores.into_this(what), keys)
+            self.stored(vertex, self.stores.into_this(what), keys)
 
     def depend(self, vertex: int, node: Node, keys: Keys = (), edge: Edge = Edge.SAME) -> None:
         """Let *vertex* carry what *node* does."""
@@ -158,7 +212,7 @@ class FlowValues:
         elif kind == "shorthand_property_identifier":
             binding = self.program.scopes.binding(node)
             if binding is not None:
-                self.graph.edge(vertex, self.of_binding(binding, keys))
+                self.graph.edge(vertex, self.of_binding(binding, keys, node.start_byte))
             else:
                 self._global(vertex, node, keys)
         elif kind == "this":
@@ -190,7 +244,7 @@ class FlowValues:
     def _expand_name(self, vertex: int, binding: Binding, keys: Keys) -> None:
         for definition in binding.definitions[:MAX_DEFINITIONS]:
             self._defined(vertex, definition, keys)
-        self._stored(vertex, self.stores.into(binding), keys)
+        self.stored(vertex, self.stores.into(binding), keys)
         self.inputs.filled(vertex, binding, keys)
         path = self.program.names.of_binding(binding)
         self._known(vertex, path, keys, binding.uses[0] if binding.uses else 0)
@@ -206,7 +260,8 @@ class FlowValues:
                 self.depend(vertex, definition.default, steps[1:] + keys)
             self.graph.edge(vertex, self.of_parameter(definition.function, steps[0], steps[1:] + keys))
 
-    def _stored(self, vertex: int, stored: list[tuple[Keys, Node]], keys: Keys) -> None:
+    def stored(self, vertex: int, stored: list[tuple[Keys, Node]], keys: Keys) -> None:
+        """Let *vertex* carry what is stored at *keys*."""
         for place, value in stored:
             if all(
                 one == other or one is None or other is None or ELEMENT in (one, other)
