@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     interpreted_steps: int = 120_000_000  # work on calls of one file's own functions; 20 million a second
     interpreted_units: int = 64 * 1024**2  # characters that these calls make, together
     interpreted_depth: int = 4_000  # expressions inside one another, through all calls under way
-    flow_steps: int = 100_000  # expressions and names of one file that values are followed through
+    flow_steps: int = 200_000  # steps in which the values of one file are followed
     analysis_seconds: float = 60.0  # one package
     lockfile_bytes: int = 256 * 1024**2
     mail_bytes: int = 64 * 1024**2  # one message

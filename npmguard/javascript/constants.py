@@ -65,6 +65,11 @@ class Constants(Objects):
         value = self.fold(node)
         return values.as_text(value) if isinstance(value, str) else None
 
+    def settled(self, node: Node) -> str | None:
+        """The string that *node* is known to stand for, without working anything out."""
+        value = self._known.get(node.id)
+        return values.as_text(value) if isinstance(value, str) else None
+
     def spelled(self, node: Node) -> str | None:
         """What ``String(node)`` is as Python text, or None."""
         return self.spell(self.fold(node))

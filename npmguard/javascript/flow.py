@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ _WRITTEN = "@written"  # a path that the code writes to
 _SAME_PATHS = 64  # expressions that stand for the path of one file
 _MAX_TOLD = 24  # flows into one sink
 _MIN_TAIL = 4  # characters of a path's end by which it is known again
-_REACH = 14  # calls, returns and members of classes that a value goes through
+_REACH = 12  # calls, returns and members of classes that a value goes through
 _ROUNDS = 3  # of files that are written with what was read from files that were written
 _SOURCES = frozenset(Source)
 _BY_PLACE = {f"@{Sink.WORKFLOW}": Sink.WORKFLOW, f"@{Sink.SHELL_PROFILE}": Sink.SHELL_PROFILE}
@@ -32,7 +33,7 @@ _EMBEDDED = frozenset({Sink.RUN_FILE, Sink.WORKFLOW, Sink.SHELL_PROFILE})
 def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> bool:
     """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*; whether all were found.
 
-    The work is bounded by *fuel*, the number of expressions and names that are looked at. Where the text is not
+    The work is bounded by *fuel*, steps from one expression or name to another. Where the text is not
     the file's own (not *placed*), facts do not tell where their sources stand in it.
     """
     names = wanted if wanted is not None else frozenset(flow_name(a, b) for a in Source for b in Sink)
@@ -48,7 +49,7 @@ class _Flows:
         self._program = draft.program
         self._wanted = wanted
         self._graph = Graph(fuel, _REACH)
-        self._values = FlowValues(draft.program, reach, self._graph)
+        self._values = FlowValues(draft.program, reach, self._graph, folded=draft.relevance.interest.strings)
         self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
         self._lines: list[int] | None = None
         self._labels: list[int] = []
@@ -64,7 +65,10 @@ class _Flows:
         return not self._graph.exhausted
 
     def _settle(self) -> None:
-        self._graph.settle(self._values.expand, lambda: not self._program.late)
+        self._graph.settle(self._values.expand, self._in_time)
+
+    def _in_time(self) -> bool:
+        return time.monotonic() < self._program.deadline
 
     # --- files -------------------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ class FlowCalls:
             return
         if self._is_source(vertex, call, callee, keys):
             return
-        text = self._program.constants.text(call)
+        text = self._values.constant(call)
         if text is not None:
             self._values.text(vertex, text, call.start_byte)
             return
@@ -240,7 +240,7 @@ class FlowCalls:
         if callee.receiver is not None and not callee.path.known:
             parts.append(callee.receiver)
         for part in parts:
-            if self._program.constants.text(part) is None:
+            if self._values.constant(part) is None:
                 self._values.depend(vertex, part, (), Edge.VALUE)
         return True
 

@@ -100,7 +100,7 @@ class Graph:
     """
 
     def __init__(self, fuel: int, reach: int) -> None:
-        """Begin with none; at most *fuel* vertices are expanded."""
+        """Begin with none; there are at most about *fuel* vertices and edges."""
         self.origins = Origins()
         self.exhausted = False
         self.masks: list[int] = []
@@ -140,6 +140,7 @@ class Graph:
     def edge(self, user: int, used: int, edge: Edge = Edge.SAME) -> None:
         """Let *user* carry what *used* carries."""
         if used:
+            self._fuel -= 1
             self._users[used].append((user, edge))
             self._used[user].append((used, edge))
 
@@ -160,10 +161,12 @@ class Graph:
 
     def settle(self, expand: Callable[[int, Hashable], None], in_time: Callable[[], bool]) -> None:
         """Expand what is left, nearest first, then carry labels until nothing changes."""
+        steps = 0
         for level, pending in enumerate(self._pending):
             self._level = level
             while pending:
-                if self._fuel <= 0 or (not self._fuel & 255 and not in_time()):
+                steps += 1
+                if self._fuel <= 0 or (not steps & 255 and not in_time()):
                     self.exhausted = True
                     pending.clear()
                     break

@@ -24,7 +24,7 @@ from npmguard.javascript.flow_names import (
     is_reader,
     module_of,
 )
-from npmguard.javascript.flow_stores import Keys
+from npmguard.javascript.flow_stores import Keys, bounded
 from npmguard.javascript.flow_words import Source
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.paths import Root
@@ -292,7 +292,7 @@ class FlowInputs:
     def _computed(self) -> dict[bytes, list[tuple[Node, Node, str]]]:
         """The calls of methods whose names are computed."""
         found: dict[bytes, list[tuple[Node, Node, str]]] = {}
-        for call in self._program.in_time(self._program.index.calls):
+        for call in bounded(self._program.index.calls):
             if call[2] == "subscript_expression":
                 name = self._program.constants.property_name(call[1])
                 if name is not None:

@@ -21,6 +21,7 @@ from npmguard.javascript.flow_names import (
     makes_client,
     module_of,
 )
+from npmguard.javascript.flow_stores import bounded
 from npmguard.javascript.flow_words import Sink
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.interest import Interest
@@ -160,7 +161,7 @@ class FlowSinks:
         index, wanted = self._program.index, relevance.calls
         calls = [*index.calls, *index.calls_of(relevance.likely(index.method_calls, wanted))]
         clients: list[tuple[Node, Callee]] = []
-        for call, node, kind in self._program.in_time(calls):
+        for call, node, kind in bounded(calls):
             if not relevance.maybe(node, kind, wanted):
                 continue
             callee = self._values.calls.callee(call)
@@ -168,7 +169,7 @@ class FlowSinks:
                 continue
             if not self._call(call, callee) and not callee.path.known and callee.receiver is not None:
                 clients.append((call, callee))
-        for new in self._program.in_time(index.of("new")):
+        for new in bounded(index.of("new")):
             callee = self._values.calls.callee(new)
             if callee is not None and (callee.path.known or callee.node.type != "identifier"):
                 self._new(new, callee)
@@ -353,7 +354,7 @@ class FlowSinks:
     # --- assignments -------------------------------------------------------------------------------------
 
     def _assignments(self) -> None:
-        for node, left, kind, right, compound in self._program.in_time(self._program.index.assignments):
+        for node, left, kind, right, compound in bounded(self._program.index.assignments):
             value = node.child_by_field_name("right") if compound else right
             if value is None or len(self.asked) >= _MAX_ASKED:
                 continue

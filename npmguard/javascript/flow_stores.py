@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from tree_sitter import Node, Query, QueryCursor
 
@@ -14,6 +16,7 @@ from npmguard.javascript.program import Program
 from npmguard.javascript.reach import Reach
 from npmguard.javascript.syntax import BY_START, MAX_DEPTH
 
+_Item = TypeVar("_Item")
 Keys = tuple[Key, ...]
 Store = tuple[Keys, Node]
 """What is put into an object: the steps to its place in it, and the value."""
@@ -34,6 +37,14 @@ _ADDERS |= {b"file": 0, b"addFile": 1, b"addLocalFile": 0, b"addLocalFolder": 0,
 """Methods that put their arguments, from that position on, into what they are called on."""
 
 _ASSIGNERS = (b"assign", b"extend", b"merge", b"defaults")
+
+
+_MAX_LOOKED_AT = 400_000  # nodes of a kind; more than any program has that is not made to be searched
+
+
+def bounded(items: Sequence[_Item]) -> Sequence[_Item]:
+    """The items, or the first ones where there are more than any program has."""
+    return items[:_MAX_LOOKED_AT] if len(items) > _MAX_LOOKED_AT else items
 
 
 class Stores:
@@ -107,7 +118,7 @@ class Stores:
         self._of_binding: dict[Binding, list[Store]] = {}
         self._of_this: dict[int, list[Store]] = {}
         index = self._program.index
-        for _node, left, kind, right, compound in self._program.in_time(index.assignments):
+        for _node, left, kind, right, compound in bounded(index.assignments):
             if kind in MEMBERS:
                 value = right or _node.child_by_field_name("right")
                 if value is not None and value.type not in FUNCTIONS:
@@ -121,9 +132,9 @@ class Stores:
                     if target.type in MEMBERS:
                         self._put(target, (), right)
         for name, first in _ADDERS.items():
-            for call, callee, _kind in self._program.in_time(index.method_calls.get(name, [])):
+            for call, callee, _kind in bounded(index.method_calls.get(name, [])):
                 self._add(call, callee, first)
-        for call, callee, kind in self._program.in_time(index.calls):
+        for call, callee, kind in bounded(index.calls):
             if kind == "subscript_expression":
                 method = self._program.constants.property_name(callee)
                 adds = None if method is None else _ADDERS.get(method.encode("utf-8", "replace"))
@@ -195,7 +206,7 @@ class Stores:
     @cached_property
     def _constructions(self) -> dict[int, list[Node]]:
         found: dict[int, list[Node]] = {}
-        for node in self._program.in_time(self._program.index.of("new")):
+        for node in bounded(self._program.index.of("new")):
             constructor = node.child_by_field_name("constructor")
             if constructor is None or constructor.type != "identifier":
                 continue

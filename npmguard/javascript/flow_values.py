@@ -47,8 +47,9 @@ class FlowValues:
     noted that what the function returns depends on it, and each of its calls depends on its own argument then.
     """
 
-    def __init__(self, program: Program, reach: Reach, graph: Graph) -> None:
-        """Prepare to expand the vertices of *graph*."""
+    def __init__(self, program: Program, reach: Reach, graph: Graph, *, folded: bool) -> None:
+        """Prepare to expand the vertices of *graph*; *folded* says that all strings were worked out before."""
+        self._folded = folded
         self.program = program
         self.graph = graph
         self.stores = Stores(program, reach)
@@ -364,7 +365,7 @@ class FlowValues:
     def _part(self, vertex: int, part: Node) -> None:
         """Something that a text is made of; what is constant has been looked at as part of the text."""
         inner = part.named_child(0) if part.type == "template_substitution" else part
-        if self.program.constants.text(inner) is None:
+        if self.constant(inner) is None:
             self.depend(vertex, inner, (), Edge.VALUE)
 
     def _computed(self, vertex: int, node: Node, operator: str) -> None:
@@ -378,11 +379,18 @@ class FlowValues:
 
     # --- texts -------------------------------------------------------------------------------------------
 
+    def constant(self, node: Node) -> str | None:
+        """The constant text that *node* stands for; of a call, only if that is known already."""
+        node = unwrap(node)
+        if node.type == "call_expression" and self._folded:
+            return self.program.constants.settled(node)
+        return self.program.constants.text(node)
+
     def pieces(self, node: Node, depth: int = 0) -> str:
         """The text that *node* stands for, with a NUL for each part of it that is not constant."""
         constants = self.program.constants
         node = unwrap(node)
-        constant = constants.text(node)
+        constant = self.constant(node)
         if constant is not None:
             return constant[:MAX_TEXT]
         if depth >= _MAX_PIECES:
