@@ -60,7 +60,7 @@ class Payees:
         for node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and self._own.called(left) in _KEYS:
                 found.append((node, right))
-        for call, callee, _kind in self._index.every_call():
-            if self._own.called(callee) in _METHODS:
-                found += [(call, given) for given in arguments(call)]
+        calls = [call for call, callee, kind in self._index.calls if self._own.called(callee) in _METHODS]
+        calls += [call for call, _callee, _kind in self._index.calls_of(sorted(_METHODS))]
+        found += [(call, given) for call in calls for given in arguments(call)]
         return found

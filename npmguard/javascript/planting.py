@@ -40,6 +40,7 @@ class _Planting:
 
     members: ClassVar[frozenset[bytes]] = frozenset()
     methods: ClassVar[frozenset[bytes]] = frozenset()
+    functions: ClassVar[bool] = False  # whether functions of other names may be meant (``{ spawnSync: run }``)
     first: ClassVar[int] = 0  # argument of the methods that is put somewhere
 
     def __init__(self, program: Program) -> None:
@@ -62,19 +63,21 @@ class _Planting:
         for node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and self._own.called(left) in self.members:
                 found.append((node, right))
-        for call, callee, _kind in self._index.every_call():
-            name = self._own.called(callee)
-            if name in self.methods or (not name and self._names(callee) in self.methods):
-                first = 0 if name == b"join" else self.first
-                found += [(call, given) for given in arguments(call)[first:]]
+        for call, callee, kind in self._index.calls:
+            if kind == "identifier":
+                path = self._program.names.path(callee) if self.functions else None
+                name = path.segments[-1].encode("utf-8", "replace") if path and path.segments else b""
+            else:
+                name = self._own.called(callee)
+            found += self._given(call, name)
+        for call, callee, _kind in self._index.calls_of(sorted(self.methods)):
+            found += self._given(call, self._own.called(callee))
         return found
 
-    def _names(self, callee: Node) -> bytes:
-        """The last name of what a function of another name is (``const { spawnSync: run } = …``)."""
-        if callee.type != "identifier":
-            return b""
-        path = self._program.names.path(callee)
-        return path.segments[-1].encode("utf-8", "replace") if path.segments else b""
+    def _given(self, call: Node, name: bytes) -> list[tuple[Node, Node]]:
+        if name not in self.methods:
+            return []
+        return [(call, given) for given in arguments(call)[0 if name == b"join" else self.first :]]
 
 
 class PlantingInPage(_Planting):
@@ -88,6 +91,7 @@ class PlantingInClipboard(_Planting):
     """Finds where it is put on the clipboard."""
 
     methods = _PUT_IN_CLIPBOARD
+    functions = True
 
 
 class PlantingInText(_Planting):
