@@ -51,6 +51,7 @@ class OwnAddresses:
         self._functions: dict[int, Node] | None = None
         self._names: dict[int, Binding] = {}
         self._members: dict[bytes, list[Node]] | None = None
+        self._computed: dict[bytes, list[Node]] | None = None
 
     def may_be(self, value: Node) -> bool:
         """Whether *value* is, has in it, or is chosen from something that has in it, an address of the code."""
@@ -69,7 +70,7 @@ class OwnAddresses:
         return False
 
     def called(self, callee: Node) -> bytes:
-        """The last name of a method that is called; empty for a function."""
+        """The last name of a member that is called or written; empty for anything else."""
         if callee.type == "member_expression":
             return spelled(self._index.tail(callee))
         if callee.type == "subscript_expression":
@@ -150,11 +151,20 @@ class OwnAddresses:
             return [by_callee[use] for use in binding.uses if use in by_callee][:_MAX_CALLS]
         if body is None or body.type != "method_definition":
             return []
-        name = body.child_by_field_name("name")
-        text = b"" if name is None else self._index.text[name.start_byte : name.end_byte]
-        if text == b"constructor":
+        key = body.child_by_field_name("name")
+        name = None if key is None else self._constants.key(key)
+        if name is None or name == "constructor":
             return []
-        return [call for call, _callee, _kind in self._index.method_calls.get(text, ())][:_MAX_CALLS]
+        return self._method_calls(name.encode("utf-8", "replace"))[:_MAX_CALLS]
+
+    def _method_calls(self, name: bytes) -> list[Node]:
+        if self._computed is None:
+            self._computed = {}
+            for call, callee, kind in self._index.calls:
+                if kind == "subscript_expression":
+                    self._computed.setdefault(self.called(callee), []).append(call)
+        plain = [call for call, _callee, _kind in self._index.method_calls.get(name, ())]
+        return plain + self._computed.get(name, [])
 
     def _named_functions(self) -> dict[int, Binding]:
         named: dict[int, Binding] = {}
@@ -184,9 +194,9 @@ class OwnAddresses:
         if self._members is None:
             self._members = {}
             for _node, left, kind, right, _compound in self._index.assignments:
-                base = first_child(left) if kind == "member_expression" else None
+                base = first_child(left) if kind in MEMBERS else None
                 if base is not None and base.type == "this" and right is not None:
-                    self._members.setdefault(spelled(self._index.tail(left)), []).append(right)
+                    self._members.setdefault(self.called(left), []).append(right)
             for field in self._index.of("field"):
                 key, value = field.child_by_field_name("property"), field.child_by_field_name("value")
                 if key is not None and value is not None:

@@ -49,8 +49,10 @@ class Payees:
         text = self._index.text
         found = []
         for key, value, _kind, name in self._index.pairs:
-            spelled = text[key.start_byte : key.end_byte].strip(b"\"'[]") if name is None else name
-            if spelled in _KEYS:
+            known = name
+            if known is None:
+                known = (self._program.constants.key(key) or "").encode("utf-8", "replace")
+            if known in _KEYS:
                 found.append((key, value))
         found += [
             (node, node)

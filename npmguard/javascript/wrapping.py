@@ -15,7 +15,11 @@ from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place, first_child
 from npmguard.model import FunctionSpan
 
-_CALLED = re.compile(rb"\s*(?:\?\.)?\s*\(|\s*(?:\?\.|\.)\s*(?:call|apply|bind)\b")
+_CALLED = re.compile(
+    rb"\s*(?:\?\.)?\s*\(|\s*(?:\?\.|\.)\s*(?:call|apply|bind)\b|\s*(?:\?\.)?\[[^\[\]\n]{1,60}\]\s*\("
+)
+"""A call, also through ``call`` and the like, whose name may be computed (``original[decode(4)](this)``)."""
+
 _HANDED = re.compile(rb"[(,]\s*\Z")
 _HANDED_ON = re.compile(rb"\s*[,)]")
 _MAX_REACHED = 64  # functions behind a hook that are searched for a call of the original
