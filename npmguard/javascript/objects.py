@@ -44,6 +44,16 @@ class Objects(ABC):
         literal = self._literal_of(binding)
         return None if literal is None else self._kept(literal, binding, name)
 
+    def stored(self, binding: Binding) -> list[Node]:
+        """What is assigned to members of the local object that a declared name holds, in order."""
+        kept = self._stores(binding)
+        return [node for nodes in kept.values() for node in nodes]
+
+    def stored_under(self, binding: Binding, name: str) -> list[Node]:
+        """The same for the member of that name, or of one that is not constant."""
+        kept = self._stores(binding)
+        return [*kept.get(name, []), *kept.get(None, [])]
+
     def holders(self) -> frozenset[bytes]:
         """The names that hold an object literal."""
         return frozenset(each.name for each in self._scopes.bindings if self._literal_of(each) is not None)

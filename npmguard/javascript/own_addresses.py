@@ -104,7 +104,7 @@ class OwnAddresses:
             return self._call(node, name)
         if kind in {"identifier", "shorthand_property_identifier"}:
             binding = self._scopes.at(node.start_byte)
-            return [] if binding is None else [(each, name) for each in self._given(binding)]
+            return [] if binding is None else self._of_binding(binding, name)
         return [(each, name) for each in returns(node)] if kind in FUNCTIONS and kind not in CLASSES else []
 
     def _of_literal(self, literal: Node, name: str | None) -> list[Part]:
@@ -114,6 +114,14 @@ class OwnAddresses:
         if name in table:
             return [(table[name], None)]
         return [(child, name) for child in literal.named_children if child.type == "spread_element"]
+
+    def _of_binding(self, binding: Binding, name: str | None) -> list[Part]:
+        if name is None:
+            stored = self._constants.stored(binding)
+        else:
+            stored = self._constants.stored_under(binding, name)
+        found: list[Part] = [(each, name) for each in self._given(binding)]
+        return found + [(each, None) for each in stored if each.type not in FUNCTIONS]
 
     def _given(self, binding: Binding) -> list[Node]:
         found: list[Node] = []

@@ -8,7 +8,7 @@ from operator import itemgetter
 from tree_sitter import Node
 
 from npmguard.javascript.bindings import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, key_name
-from npmguard.javascript.index import Index
+from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.scopes import Scopes
 from npmguard.model import FunctionSpan
 
@@ -16,6 +16,9 @@ MAX_SHORT = 512  # bytes of an initialiser that is followed into what it names
 MAX_NAMED = 8  # bindings that it may name
 MAX_FOLLOWED = 24  # bindings that are followed from one name
 MAX_CANDIDATES = 4  # functions under one property name, beyond which the name says nothing
+
+MAX_ASSIGNED = 64  # members of an object that are given texts or tables after it was made
+_TABLES = frozenset({"array", "string", "template_string", "object", "binary_expression"})
 
 _Held = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
@@ -28,6 +31,7 @@ class Reach:
         self._scopes = scopes
         self._index = index
         self._held: dict[Binding, _Held] = {}
+        self._assigned: dict[Binding, list[Node]] = {}
         self.by_property: dict[bytes, list[int]] = {}
         self._targets: set[int] = set()
         self._collect()
@@ -132,6 +136,8 @@ class Reach:
                     named.extend(self._named_in(node))
             elif how is How.MODULE and node is not None:
                 ranges.add((node.start_byte, node.end_byte))
+        for table in self._assigned.get(binding, ()):
+            ranges.add((table.start_byte, table.end_byte))
         functions.discard(0)
         return functions, ranges, named
 
@@ -178,12 +184,23 @@ class Reach:
                 name = field.child_by_field_name("property") or field.child_by_field_name("name")
                 self._store(name, scopes.function_of_node.get(held.id, 0))
         for _node, left, kind, right, _compound in self._index.assignments:
+            if kind in MEMBERS and right is not None and right.type in _TABLES:
+                self._assign(left, right)
             if kind != "member_expression" or right is None:
                 continue
             self._targets.add(left.end_byte)
             if right.type in FUNCTIONS:
                 index = scopes.function_of_node.get(right.id, 0)
                 self.by_property.setdefault(self._index.tail(left), []).append(index)
+
+    def _assign(self, left: Node, right: Node) -> None:
+        """Remember what an object is filled with after it was made (``table.evm = [...]``)."""
+        target = left.named_child(0)
+        binding = None if target is None or target.type != "identifier" else self._scopes.binding(target)
+        if binding is not None and any(how is How.VALUE for how, *_ in binding.definitions):
+            kept = self._assigned.setdefault(binding, [])
+            if len(kept) < MAX_ASSIGNED:
+                kept.append(right)
 
     def _store(self, key: Node | None, index: int) -> None:
         name = None if key is None else key_name(key, self._scopes.text)
