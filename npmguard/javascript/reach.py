@@ -196,7 +196,9 @@ class Reach:
     def _assign(self, left: Node, right: Node) -> None:
         """Remember what an object is filled with after it was made (``table.evm = [...]``)."""
         target = left.named_child(0)
-        binding = None if target is None or target.type != "identifier" else self._scopes.binding(target)
+        if target.type != "identifier":
+            return
+        binding = self._scopes.binding(target)
         if binding is not None and any(how is How.VALUE for how, *_ in binding.definitions):
             kept = self._assigned.setdefault(binding, [])
             if len(kept) < MAX_ASSIGNED:
