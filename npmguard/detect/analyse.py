@@ -14,7 +14,7 @@ from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits,
 from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
-from npmguard.model import Evidence, FactKind, Finding, Layer, Manifest, PackageArchive, PackageFile
+from npmguard.model import Evidence, FactKind, FileFacts, Finding, Layer, Manifest, PackageArchive, PackageFile
 from npmguard.package.gyp import gyp_commands
 from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach, install_shell_files
 from npmguard.package.manifest import install_scripts
@@ -202,16 +202,30 @@ class _Analysis:
         *files* are those around it. What it evaluates is kept in *layers* by its path. A file that was
         refused or not read to its end is a reason to call the package unverified.
         """
-        from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
-
-        facts = extract_facts(file.path, file.content or b"", self._limits, self._matcher.interest, files)
+        facts = self._facts(file, files)
         if facts.unread:
-            reasons.append(f"{file.path} was not read as code: {facts.problem}")
+            read = "read in part only" if file.size > self._limits.source_bytes else "not read as code"
+            reasons.append(f"{file.path} was {read}: {facts.problem}")
         if facts.problem or facts.partial:
             partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
         if facts.layers:
             layers[file.path] = facts.layers
         return self._matcher.read(facts)
+
+    def _facts(self, file: PackageFile, files: ArchiveFiles) -> FileFacts:
+        from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
+
+        content, limits, interest = file.content or b"", self._limits, self._matcher.interest
+        if file.size <= limits.source_bytes:
+            return extract_facts(file.path, content, limits, interest, files)
+        from npmguard.javascript.windows import extract_from_parts  # noqa: PLC0415 - likewise
+
+        return extract_from_parts(file.path, content, limits, interest, self._worth_reading, files)
+
+    def _worth_reading(self, parts: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """The parts of a file, as one start and bytes each, in which a rule is possible."""
+        selected = self._prefilter.select((str(start), part) for start, part in parts)
+        return [(start, part) for start, part in parts if str(start) in selected]
 
     def check(self) -> None:
         """Raise where the package has had its time."""
@@ -229,17 +243,15 @@ class _Analysis:
     def _to_read(self, *, prefilter: bool) -> list[PackageFile]:
         files = sources(self._archive)
         for file in files:
-            if file.content is None or file.size > self._limits.source_bytes:
-                self._reasons.append(
-                    f"{file.path} was not read as code: {file.size} bytes, over limits.source-bytes"
-                    if file.content is not None or file.path.endswith(_EXTENSIONS)
-                    else f"{file.path} is run as code, and its content was not kept"
-                )
-        usable = [file for file in files if file.content is not None and file.size <= self._limits.source_bytes]
+            if file.content is None:
+                self._reasons.append(f"{file.path} is run as code, and its content was not kept")
+        usable = [file for file in files if file.content is not None]
         if not prefilter:
             return usable
+        largest = self._limits.source_bytes
         selected = self._prefilter.select((file.path, file.content or b"") for file in usable)
         selected |= install_reach(self._archive, self._archive.manifest)
+        selected |= {file.path for file in usable if file.size > largest}  # which of its parts is asked later
         paths = {file.path for file in files}
         mentions = Mentions(path for path in self._archive.files if _is_other(path) and path not in paths)
         return [file for file in usable if file.path in selected or mentions.named_in(file)]

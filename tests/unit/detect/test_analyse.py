@@ -245,7 +245,9 @@ def test_named_files_of_no_manifest() -> None:
 def test_a_file_over_the_cap_is_not_passed_in_silence() -> None:
     analysis = analyse({"a.js": CLIPPER, "b.js": "x" * 5_000}, source_bytes=4_000)
     assert analysis.findings
-    assert analysis.unverified == "b.js was not read as code: 5000 bytes, over limits.source-bytes"
+    assert analysis.unverified == (
+        "b.js was read in part only: larger than source-bytes (5000 > 4000 bytes): 0 of its 2 parts were read"
+    )
 
 
 def test_time_over_the_cap_is_told_and_what_was_found_stays() -> None:
