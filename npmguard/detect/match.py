@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from npmguard.detect.clause import FUNCTION, WRAPPER, Clause, ClauseKind, Seen, compile_names
 from npmguard.detect.region import Reachability, Region
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of
-from npmguard.javascript.interest import Interest
+from npmguard.javascript.interest import BytesPattern, Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
 _WRAPS_ORIGINAL = "wraps-original"  # spans the same bytes as the write it is about
 _ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE, FactKind.FLOW})
 _REMEMBERED_NAMES = 50_000
+_PATTERN_MEMORY = 64 * 1024**2  # bytes that the automaton of all texts asked for may have
 _ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
 _IMPORTED_FILES = 32  # that one region reaches
 _SUFFIXES = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
@@ -186,10 +187,21 @@ def interest_of(clauses: Sequence[Clause]) -> Interest:
         strings=bool(tests),
         string_length=0 if open_ended else sys.maxsize,
         string_values=frozenset(text for test in tests for text in test.equals),
-        string_pattern=re.compile(b"|".join(parts)) if parts else None,
+        string_pattern=_any_of(parts) if parts else None,
         regexes=bool(regexes),
         regex_length=0 if any(each.value and each.value.matches for each in regexes) else _ADDRESS_PATTERN,
     )
+
+
+def _any_of(parts: Sequence[bytes]) -> BytesPattern:
+    """RE2, for there are hundreds of them and strings of many megabytes."""
+    import re2  # noqa: PLC0415 - a warm scan reads no package
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = _PATTERN_MEMORY
+    compiled: BytesPattern = re2.compile(b"|".join(parts), options)
+    return compiled
 
 
 class View:

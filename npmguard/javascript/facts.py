@@ -34,6 +34,7 @@ from npmguard.model import FactKind, FileFacts, FunctionSpan
 
 _LARGE = 256 * 1024  # bytes of a file
 _LAYER = "layer.js"
+_SMALL_LAYER = 4096  # bytes of a text that is remembered, for it may come again
 _LEAST_LAYER = 64  # bytes that any layer counts for
 
 
@@ -117,6 +118,8 @@ class _Reader:
         self._limits = limits
         self._interest = interest
         self._size = limits.layer_bytes
+        self._open: dict[bytes, tuple[bytes, ...]] = {}  # the names that small texts leave open
+        self._known: dict[tuple[int, bool, int, bytes], Reading | None] = {}
 
     def read(self, program: Program, depth: int) -> Reading:
         """The facts of *program*, which is *depth* levels of evaluation below the file."""
@@ -127,7 +130,8 @@ class _Reader:
         self._flows(draft, reach, depth)
         surroundings = Surroundings(program, reach)
         layers = []
-        for evaluation in sorted(self._evaluations(program, draft.relevance), key=_place_of):
+        evaluations = sorted(self._evaluations(program, draft.relevance), key=_place_of)
+        for evaluation in program.in_time(evaluations, 16):
             layer = self._layer(program, surroundings, evaluation, depth, draft)
             if layer is not None:
                 layers.append((evaluation, *layer))
@@ -174,18 +178,38 @@ class _Reader:
             self._shape(draft, UNDECODABLE, evaluation)
             return None
         text = surroundings.prelude(evaluation, ()).encode() + code
-        inner = self._program(text, program, evaluation)
-        unbound = () if inner is None else surroundings.known(evaluation, inner.scopes.unbound)
-        prelude = surroundings.prelude(evaluation, unbound).encode()
-        if inner is not None and prelude + code != text:
-            inner.close()
-            text = prelude + code
+        inner = None
+        names = self._open.get(text)
+        if names is None:
             inner = self._program(text, program, evaluation)
-        if inner is None:
+            names = () if inner is None else tuple(inner.scopes.unbound)
+            if len(text) <= _SMALL_LAYER:
+                self._open[text] = names
+        unbound = surroundings.known(evaluation, names)
+        prelude = surroundings.prelude(evaluation, unbound).encode()
+        if prelude + code != text and inner is not None:
+            inner.close()
+            inner = None
+        text = prelude + code
+        key = (depth, evaluation.certain, len(prelude), text)
+        if key not in self._known:
+            inner = inner or self._program(text, program, evaluation)
+            reading = None
+            if inner is not None:
+                reading = without_prelude(self.read(inner, depth + 1), len(prelude))
+            if len(text) > _SMALL_LAYER:
+                return self._given(draft, evaluation, text, reading, unbound)
+            self._known[key] = reading
+        return self._given(draft, evaluation, text, self._known[key], unbound)
+
+    def _given(
+        self, draft: Draft, evaluation: Evaluation, text: bytes, reading: Reading | None, unbound: Sequence[str]
+    ) -> tuple[bytes, Reading, Sequence[str]] | None:
+        if reading is None:
             if evaluation.certain:
                 self._shape(draft, UNDECODABLE, evaluation)
             return None
-        return text, without_prelude(self.read(inner, depth + 1), len(prelude)), unbound
+        return text, reading, unbound
 
     def _spend(self, size: int) -> bool:
         self._size -= max(size, _LEAST_LAYER)

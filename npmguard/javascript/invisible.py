@@ -36,9 +36,11 @@ _ESCAPED = (
 _ESCAPES = re.compile(rb"(?:" + _ESCAPED + rb"){24,}")
 _ESCAPE = re.compile(rb"\\u(?:\{([0-9a-fA-F]{1,8})\}|([0-9a-fA-F]{4})(?:(?<=[dD][bB]40)\\u([0-9a-fA-F]{4}))?)")
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
-_CODE = re.compile(r"[A-Za-z_$][\w$]+\s*[.(=\[{;\"'`]")
+_CODE = re.compile(r"[A-Za-z_$][\w$]{1,40}+\s{0,8}+[.(=\[{;\"'`]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}\s*\Z")
 _LEAST_CODE = 12
+_SAMPLE = 8192  # characters that are tried first
+_LONGEST = 8 * 1024**2  # characters that are read at all
 _READABLE = 0.97
 _KEYCAPS = frozenset("0123456789#*")
 
@@ -104,7 +106,9 @@ def _as_they_are(text: bytes) -> Iterator[Concealed]:
 
 def decoded(symbols: str) -> str | None:
     """The code that a run of unseen characters stands for; None where it is none in a known way."""
-    for text in _readings([ord(each) for each in symbols]):
+    if len(symbols) > _SAMPLE and decoded(symbols[:_SAMPLE]) is None:
+        return None
+    for text in _readings([ord(each) for each in symbols[:_LONGEST]]):
         if readable_code(text):
             return text
         if _BASE64.fullmatch(text):
