@@ -149,7 +149,18 @@ class Prefilter:
         def known(name: str) -> bool:
             return _rule_name(name) in together and self._addresses_asked(name) <= addresses
 
-        return any(_holds(rule.match, known) for rule in self._ruleset.rules if rule.scope is Scope.PACKAGE)
+        return any(
+            _holds(rule.match, known)
+            for rule in self._ruleset.rules
+            if rule.scope is Scope.PACKAGE and self._asks_of_code(rule.match)
+        )
+
+    def _asks_of_code(self, match: Match) -> bool:
+        """Whether a combination asks anything of files that are parsed, not of the manifest alone."""
+        kinds = {clause.kind for clause in clauses_of(match)}
+        return bool(kinds - {ClauseKind.MANIFEST}) or any(
+            self._asks_of_code(self._ruleset.signals[name].match) for name in uses(match)
+        )
 
     def _addresses_asked(self, signal: str) -> int:
         """How many different addresses a signal needs; 0 where it can hold without any."""
