@@ -10,7 +10,7 @@ from hashlib import sha512
 from typing import TYPE_CHECKING, Self
 
 from npmguard.audit import integrity as integrity_audit
-from npmguard.audit import known_malware, lock_entry, lookalike, maintainer_domain, trust
+from npmguard.audit import known_malware, lock_entry, lookalike, maintainer_domain, shadowed_command, trust
 from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
@@ -64,6 +64,7 @@ AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     integrity_audit.audit,
     manifest_audit.audit,
     lock_entry.audit,
+    shadowed_command.audit,
 )
 _IN_FULL = "+"  # marks results for which every file was read
 _FLAGGED = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from npmguard.audit import known_malware, lookalike, provenance, signature
+from npmguard.audit import known_malware, lookalike, provenance, shadowed_command, signature
 from npmguard.audit.catalogue import AUDIT_RULES, AuditRule
 from npmguard.audit.trust_rules import TRUST_RULES
 from npmguard.detect import indicators
@@ -25,6 +25,15 @@ _EVIDENCE_RULES: Final = (
         "A public record names this version as malware, and feed.accept of npmguard.toml calls it wrong.",
         known_malware.OVERRULED_REMEDIATION,
         Severity.LOW,
+    ),
+    AuditRule(
+        shadowed_command.RULE,
+        "It takes the place of a well-known command",
+        "The package brings a command of the name of one that everybody relies on (node, npm, git, ssh, sudo,"
+        " curl …), which the package's own name does not say. npm puts the commands of packages before those of the"
+        " system in the PATH of every script. Suspicious; where the version before did not bring it, critical.",
+        shadowed_command.REMEDIATION,
+        Severity.CRITICAL,
     ),
     AuditRule(
         indicators.RULE,

@@ -30,6 +30,7 @@ _METHODS = {
     "localStorage": "getItem|setItem",
     "Storage.prototype": "getItem|setItem",
 }
+_CHANCE = r"/random|getDay|getHours|getDate|getMonth|getFullYear|getUTC/"
 _REPLACED = tuple(
     pattern
     for holder, methods in _METHODS.items()
@@ -51,7 +52,7 @@ SHAPE_GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyTyp
         "replaces-own-manifest": ((_OWN_FILE, _OWN_FOLDER), (_MOVES,), (r"/package\.json/",)),
         "deletes-home": ((_HOME, _DISK), (_REMOVES,)),
         "long-delay": ((r"/setTimeout|timers/",), (_HOURS,)),
-        "replaces-builtin": (_REPLACED,),
+        "corrupts-builtin": (_REPLACED, (_CHANCE,)),
         "endless-loop-at-load": ((rf"/{_FOR_EVER}[^}}]{{0,200}}(console|stdout|stderr)/",),),
     }
 )

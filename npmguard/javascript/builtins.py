@@ -1,8 +1,10 @@
-"""The shape ``replaces-builtin``: a method that every program uses is replaced by a function."""
+"""The shape ``corrupts-builtin``: a method that every program uses is replaced by one left to chance."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
 
 from tree_sitter import Node
@@ -27,11 +29,13 @@ BUILTINS: Final = frozenset(
     for method in methods.split()
 )
 _METHODS = frozenset(name.rpartition(".")[2] for name in BUILTINS)
+_CHANCE = frozenset({"Math.random", "crypto.randomInt", "crypto.getRandomValues"})
+_DATES = frozenset({"getHours", "getDay", "getDate", "getMonth", "getFullYear", "getUTCDay", "getUTCHours"})
 _DEFINERS = frozenset({"Object.defineProperty", "Reflect.defineProperty", "Reflect.set"})
 
 
 class BuiltinReplacements:
-    """Finds methods of the language that are replaced."""
+    """Finds methods of the language that are replaced by functions which draw lots or ask for the day."""
 
     def __init__(self, program: Program) -> None:
         """Prepare to search *program*."""
@@ -61,5 +65,20 @@ class BuiltinReplacements:
 
     def _given(self, node: Node, value: Node) -> Iterator[Place]:
         function = self._constants.function_of(value)
-        if function is not None and function.type in FUNCTIONS:
-            yield (node.start_byte, node.end_byte, self._program.scopes.function_of_node.get(function.id))
+        if function is None or function.type not in FUNCTIONS:
+            return
+        first = bisect_left(self._chances, function.start_byte)
+        if first < len(self._chances) and self._chances[first] < function.end_byte:
+            target = self._program.scopes.function_of_node.get(function.id)
+            yield (node.start_byte, node.end_byte, target)
+
+    @cached_property
+    def _chances(self) -> list[int]:
+        """Where a random number is drawn, or a part of the date asked for."""
+        index = self._program.index
+        found = []
+        for call, callee, _kind in self._program.in_time(index.every_call()):
+            path = self._names.path(callee)
+            if path.name in _CHANCE or (path.segments and path.segments[-1] in _DATES):
+                found.append(call.start_byte)
+        return sorted(found)

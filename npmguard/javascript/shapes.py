@@ -16,7 +16,7 @@
                         :mod:`npmguard.javascript.deletions`
 ``endless-loop-at-load`` a loop that nothing ends runs when the file is loaded
 ``long-delay``          a timer is set for hours
-``replaces-builtin``    a method that every program uses is replaced by a function
+``corrupts-builtin``    a method that every program uses is replaced by one that leaves things to chance
 ``invisible-payload``   so many characters without a glyph that they carry something
 ``code-out-of-sight``   code behind a run of blanks that is wider than a window
 ``plants-address-in-…`` a wallet address in the code is put into a page, onto the clipboard or in a text's place
@@ -75,7 +75,7 @@ _SEARCHES: dict[str, type[_Search]] = {
     "deletes-home": HomeDeletions,
     "endless-loop-at-load": EndlessLoops,
     "long-delay": LongDelays,
-    "replaces-builtin": BuiltinReplacements,
+    "corrupts-builtin": BuiltinReplacements,
     "invisible-payload": Unseen,
     "code-out-of-sight": OutOfSight,
     "string-array-decoder": StringTables,
