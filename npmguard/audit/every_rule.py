@@ -30,8 +30,8 @@ _EVIDENCE_RULES: Final = (
         shadowed_command.RULE,
         "It takes the place of a well-known command",
         "The package brings a command of the name of one that everybody relies on (node, npm, git, ssh, sudo,"
-        " curl …), which the package's own name does not say. npm puts the commands of packages before those of the"
-        " system in the PATH of every script. Suspicious; where the version before did not bring it, critical.",
+        " curl …), which the package's own name does not say. npm puts the commands of packages before those of"
+        " the system in the PATH of every script. It weighs more where the version before did not bring it.",
         shadowed_command.REMEDIATION,
         Severity.CRITICAL,
     ),

@@ -12,15 +12,21 @@ from typing import Final
 
 _WORDS: Final = re.compile(r"[^a-z0-9]+")
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: The commands, in lower case.
-WELL_KNOWN: Final = frozenset(
+WELL_KNOWN: Final = _words(
     """
-    node npm npx yarn pnpm pnpx bun bunx deno git gh ssh scp sftp ssh-keygen ssh-add gpg curl wget sudo su doas sh bash
-    zsh fish dash env ls cat cp mv rm ln chmod chown mkdir touch grep sed awk find xargs tar unzip ps kill id whoami
-    hostname which docker docker-compose podman kubectl helm terraform aws gcloud az make cmake gcc cc clang ld python
-    python2 python3 pip pip3 ruby gem bundle perl php composer java javac mvn gradle go cargo rustc rustup dotnet
-    powershell pwsh cmd code vim vi nano tee crontab systemctl launchctl open xdg-open pbcopy pass op
-    """.split()
+    node npm npx yarn pnpm pnpx bun bunx deno git gh ssh scp sftp ssh-keygen ssh-add gpg curl wget sudo
+    su doas sh bash zsh fish dash env ls cat cp mv rm ln chmod chown mkdir touch grep sed awk find xargs
+    tar unzip ps kill id whoami hostname which docker docker-compose podman kubectl helm terraform aws
+    gcloud az make cmake gcc cc clang ld python python2 python3 pip pip3 ruby gem bundle perl php
+    composer java javac mvn gradle go cargo rustc rustup dotnet powershell pwsh cmd code vim vi nano tee
+    crontab systemctl launchctl open xdg-open pbcopy pass op
+    """
 )
 _OWNERS: Final[Mapping[str, str]] = {"npx": "npm", "pnpx": "pnpm", "bunx": "bun"}
 _MANAGERS: Final = frozenset({"npm", "npx", "yarn", "pnpm", "pnpx", "bun", "bunx"})
