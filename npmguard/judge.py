@@ -43,6 +43,7 @@ from npmguard.model import (
     TarballAnalysis,
     Verdict,
     VerdictReason,
+    VersionDiff,
 )
 from npmguard.package.baseline import choose_baseline
 from npmguard.package.diff import diff_manifests
@@ -99,6 +100,7 @@ class Judgement:
     reasons: tuple[VerdictReason, ...] = ()
     specimen: Specimen | None = None
     notes: tuple[str, ...] = ()
+    diff: VersionDiff | None = None
 
 
 class Judge:
@@ -244,6 +246,7 @@ class Judge:
             unverified=unverified,
             packument=packument if verdict in _FLAGGED else None,
             bundled=analysis.bundled if analysis is not None else (),
+            diff=analysis.diff if analysis is not None and verdict in _FLAGGED else None,
             specimen=(
                 Specimen(
                     published=packument.times.get(package.version) if packument is not None else None,

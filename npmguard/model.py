@@ -728,7 +728,8 @@ class PackageReport:
 
     ``paths`` are the shortest ways from the project to it, each a tuple of ``name@version`` without the
     project itself, at most five; ``more_paths`` is how many others there are. ``line`` is the lockfile's line
-    of the first location. ``reasons`` say how the verdict follows, the decisive ones alone.
+    of the first location. ``reasons`` say how the verdict follows, the decisive ones alone. ``diff`` is what a
+    flagged version changed against its baseline, where both could be read.
     """
 
     name: str
@@ -746,6 +747,7 @@ class PackageReport:
     notes: tuple[str, ...] = ()
     reasons: tuple[VerdictReason, ...] = ()
     specimen: Specimen | None = None
+    diff: VersionDiff | None = None
 
 
 class ChangeKind(StrEnum):

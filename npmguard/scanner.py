@@ -283,6 +283,7 @@ class Scanner:
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
             specimen=judgement.specimen,
+            diff=judgement.diff,
             notes=judgement.notes,
         )
         if judgement.packument is not None and judgement.verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS}:
@@ -312,6 +313,7 @@ class Scanner:
             unverified_reason=judgement.unverified,
             reasons=judgement.reasons,
             specimen=judgement.specimen,
+            diff=judgement.diff,
             notes=judgement.notes,
         )
         if judgement.verdict is Verdict.CLEAN:

@@ -38,6 +38,10 @@ def write_report(
         from npmguard.report import sarif
 
         emit(sarif.render(report, _rule_texts(settings)), output)
+    elif format_ is Format.HTML:
+        from npmguard.report import html
+
+        emit(html.render(report), output)
     elif format_ is Format.MARKDOWN:
         from npmguard.report import markdown
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ScanReport,
         SkippedPackage,
         Specimen,
+        VersionDiff,
     )
 
 SCHEMA = "npmguard.report/1"
@@ -86,6 +87,7 @@ def _package(package: PackageReport) -> dict[str, Any]:
         "fix": {"version": package.fix.version, "reason": package.fix.reason} if package.fix else None,
         "unverified_reason": package.unverified_reason,
         "notes": package.notes,
+        "diff": _diff(package.diff) if package.diff is not None else None,
         "reasons": [
             {"rule": reason.rule, "verdict": reason.verdict.value, "text": reason.text}
             for reason in package.reasons
@@ -101,6 +103,20 @@ def _specimen(specimen: Specimen) -> dict[str, Any]:
         "sha512": hashes.get("sha512"),
         "sha256": hashes.get("sha256"),
         "files": [{"path": file.path, "sha256": file.sha256, "names": file.names} for file in specimen.files],
+    }
+
+
+def _diff(diff: VersionDiff) -> dict[str, Any]:
+    moved = {path for path, _ in diff.moved}
+    return {
+        "old_version": diff.old_version,
+        "added": [path for path in diff.added if path not in moved],
+        "moved": diff.moved,
+        "removed": diff.removed,
+        "changed": [{"path": each.path, "added_lines": len(each.added_lines)} for each in diff.changed],
+        "manifest": [
+            {"field": each.field, "key": each.key, "old": each.old, "new": each.new} for each in diff.manifest
+        ],
     }
 
 

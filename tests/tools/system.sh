@@ -4,6 +4,7 @@ set -eu
 packages=""
 command -v zsh > /dev/null || packages="$packages zsh"
 command -v fish > /dev/null || packages="$packages fish"
+command -v chromium > /dev/null || packages="$packages chromium"
 command -v git > /dev/null || packages="$packages git"
 [ -z "$packages" ] && exit 0
 if ! command -v apt-get > /dev/null; then
