@@ -20,7 +20,6 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy.libraries import LIBRARIES, library_forms  # noqa: E402 - a checkout is not installed
-from npmguard.config import Limits  # noqa: E402
-from npmguard.detect.analyse import analyse_package, is_source, missing_sources  # noqa: E402
-from npmguard.detect.rule import load_ruleset  # noqa: E402
-from npmguard.detect.verdict import verdict_of  # noqa: E402
-from npmguard.model import Finding, PackageArchive, Verdict  # noqa: E402
-from npmguard.package.tarball import read_archive  # noqa: E402
+from npmguard.model import Verdict  # noqa: E402
 from tests.fixture_packages import ALL_TRANSFORMS, cases, family_of, load_case  # noqa: E402
+from tests.judging import judge  # noqa: E402
 
 LOCKS = ("insomnia", "npm-cli", "pdf.js")
 ALWAYS_MALICIOUS = frozenset(ALL_TRANSFORMS) - {"high"}
 MOST_OF_HIGH = 0.9
 SUSPICIOUS_SHARE = 0.005
-LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One package and what was said of it."""
-
-    name: str
-    verdict: Verdict
-    findings: tuple[Finding, ...]
 
 
 def main() -> int:
@@ -86,7 +71,6 @@ def real_packages() -> Iterator[str]:
 
 def fixtures() -> Iterator[str]:
     """Judge every fixture in every form, print recall by family, and yield what is under the figures."""
-    ruleset = load_ruleset()
     malicious: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     silent: list[str] = []
     weak: list[str] = []
@@ -94,18 +78,20 @@ def fixtures() -> Iterator[str]:
     for case in cases():
         for form in ALL_TRANSFORMS:
             for side in case.sides:
-                before = _archive(load_case(case, "before", form)) if side == "after" else None
-                result = analyse_package(
-                    _archive(load_case(case, side, form)), ruleset, LIMITS, baseline=before
-                )
-                verdict = verdict_of(result.findings, result.unverified)
-                told = f"{case.name}/{side} as {form}: {verdict} {sorted({f.rule for f in result.findings})}"
+                before = load_case(case, "before", form) if side == "after" else None
+                result = judge(load_case(case, side, form), before)
+                verdict = result.verdict
+                why = f" {result.unverified}" if verdict is Verdict.UNVERIFIED else ""
+                told = f"{case.name}/{side} as {form}: {verdict} {result.rules}{why}"
                 if side != "after":
                     if verdict is not Verdict.CLEAN:
                         alarms.append(told)
                     continue
-                malicious[family_of(case)][form].append(verdict is Verdict.MALICIOUS)
-                if verdict is not Verdict.MALICIOUS:
+                enough = verdict is Verdict.MALICIOUS or (
+                    family_of(case) == "obfuscation" and verdict is Verdict.SUSPICIOUS  # all that it may be
+                )
+                malicious[family_of(case)][form].append(enough)
+                if not enough:
                     weak.append(told)
                 if verdict not in (Verdict.MALICIOUS, Verdict.SUSPICIOUS):
                     silent.append(told)
@@ -124,14 +110,12 @@ def fixtures() -> Iterator[str]:
 
 def libraries() -> Iterator[str]:
     """Judge honest libraries in every form, and yield those that are called malicious."""
-    ruleset = load_ruleset()
     print(f"\nhonest libraries: {', '.join(LIBRARIES)}")
     for name, form, files in library_forms(ALL_TRANSFORMS):
-        result = analyse_package(_archive(files), ruleset, LIMITS)
-        verdict = verdict_of(result.findings, result.unverified)
-        if verdict is not Verdict.CLEAN:
-            print(f"    {name} as {form}: {verdict} {sorted({f.rule for f in result.findings})}")
-        if verdict is Verdict.MALICIOUS:
+        result = judge(files)
+        if result.verdict is not Verdict.CLEAN:
+            print(f"    {name} as {form}: {result.verdict} {result.rules} {result.unverified or ''}")
+        if result.verdict is Verdict.MALICIOUS:
             yield f"{name} as {form} is called malicious"
 
 
@@ -159,14 +143,6 @@ def _print_recall(malicious: Mapping[str, Mapping[str, Iterable[bool]]]) -> None
         cells = [list(malicious[family][form]) for form in ALL_TRANSFORMS]
         row = [f"{sum(cell)}/{len(cell)}".rjust(14) for cell in cells]
         print(" ".join([family.ljust(22), *row]))
-
-
-def _archive(tarball: bytes) -> PackageArchive:
-    archive = read_archive(tarball, LIMITS, is_source)
-    named = missing_sources(archive)
-    if not named:
-        return archive
-    return read_archive(tarball, LIMITS, lambda path, size: is_source(path, size) or path in named)
 
 
 if __name__ == "__main__":

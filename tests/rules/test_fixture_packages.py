@@ -1,52 +1,66 @@
+"""Every inert package of fixtures/packages, in the forms that attackers and build tools give code.
+
+Here each case is judged as written, minified, bundled and obfuscated, and one case of each family in every form
+there is; ``make accuracy`` judges every case in every form.
+"""
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
-from npmguard.config import Limits
-from npmguard.detect.analyse import analyse_package, is_source
-from npmguard.detect.rule import load_ruleset
-from npmguard.detect.verdict import verdict_of
 from npmguard.model import Verdict
-from npmguard.package.tarball import read_archive
-from tests.fixture_packages import TRANSFORMS, Case, cases, load_case
+from tests.fixture_packages import ALL_TRANSFORMS, TRANSFORMS, Case, cases, families, family_of, load_case
+from tests.judging import LIMITS, RULESET, judge
 from tests.rules.equality import hidden_by_prefilter
 
-RULESET = load_ruleset()
-LIMITS = Limits()
 BENIGN = cases(benign=True)
-CLIPPERS = cases(benign=False)
+ATTACKS = cases(benign=False)
+FIRST = {family: next(case for case in ATTACKS if case.name in names) for family, names in families().items()}
+OTHER_FORMS = tuple(form for form in ALL_TRANSFORMS if form not in TRANSFORMS)
+FLAGGED = {Verdict.MALICIOUS, Verdict.SUSPICIOUS}
 
 
-@pytest.mark.parametrize(
-    ("case", "transform"),
-    [
-        pytest.param(case, transform, id=f"{case.name}-{transform}")
-        for case in CLIPPERS
-        for transform in TRANSFORMS
-    ],
-)
-def test_a_compromised_version_is_malicious_and_the_one_before_clean(case: Case, transform: str) -> None:
-    before = read_archive(load_case(case, "before", transform), LIMITS, is_source)
-    after = read_archive(load_case(case, "after", transform), LIMITS, is_source)
-    old = analyse_package(before, RULESET, LIMITS)
-    new = analyse_package(after, RULESET, LIMITS, baseline=before)
-    assert verdict_of(old.findings, old.unverified) is Verdict.CLEAN
-    assert verdict_of(new.findings, new.unverified) is Verdict.MALICIOUS
-    assert all(finding.added for finding in new.findings)
+def judged(case: Case, form: str) -> tuple[Verdict, Verdict]:
+    """The verdicts on the version before and on the compromised one."""
+    before, after = load_case(case, "before", form), load_case(case, "after", form)
+    return judge(before).verdict, judge(after, before).verdict
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("form", TRANSFORMS)
+@pytest.mark.parametrize("case", ATTACKS, ids=[case.name for case in ATTACKS])
+def test_a_compromised_version_is_malicious_and_the_one_before_clean(case: Case, form: str) -> None:
+    assert judged(case, form) == (Verdict.CLEAN, expected(case))
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+@pytest.mark.parametrize("family", FIRST)
+def test_one_case_of_each_family_is_found_in_every_form(family: str, form: str) -> None:
+    before, after = judged(FIRST[family], form)
+    assert before is Verdict.CLEAN
+    assert after in FLAGGED if form == "high" else after is expected(FIRST[family])
+
+
+@pytest.mark.parametrize("form", TRANSFORMS)
 @pytest.mark.parametrize("case", BENIGN, ids=[case.name for case in BENIGN])
-def test_a_benign_package_is_clean(case: Case, transform: str) -> None:
-    archive = read_archive(load_case(case, "package", transform), LIMITS, is_source)
-    analysis = analyse_package(archive, RULESET, LIMITS)
-    assert analysis.findings == ()
-    assert verdict_of(analysis.findings, analysis.unverified) is Verdict.CLEAN
+def test_a_benign_package_is_clean(case: Case, form: str) -> None:
+    result = judge(load_case(case, "package", form))
+    assert result.verdict is Verdict.CLEAN, result.rules
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_the_prefilter_hides_nothing(transform: str) -> None:
-    tarballs = [
-        (f"{case.name}/{side}", load_case(case, side, transform)) for case in cases() for side in case.sides
-    ]
+@pytest.mark.parametrize("form", TRANSFORMS)
+def test_the_prefilter_hides_nothing(form: str) -> None:
+    tarballs = [(f"{case.name}/{side}", load_case(case, side, form)) for case in cases() for side in case.sides]
     assert hidden_by_prefilter(tarballs, RULESET, LIMITS) == []
+
+
+def test_every_case_belongs_to_a_family_that_has_rules() -> None:
+    rules = Path(__file__).parents[2] / "rules"
+    assert {family_of(case) for case in ATTACKS} == set(families())
+    assert all((rules / family).is_dir() for family in families())
+
+
+def expected(case: Case) -> Verdict:
+    """Obfuscation is suspicious at most by itself; every other shape is malicious."""
+    return Verdict.SUSPICIOUS if family_of(case) == "obfuscation" else Verdict.MALICIOUS
