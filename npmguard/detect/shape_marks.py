@@ -21,7 +21,7 @@ _DISK = (
     r"/(rm|rmSync|rmdir|rmdirSync|rimraf|rimrafSync|sync|remove|removeSync)[\"'`]?\]?\(\s*[\"'`](\/|[a-zA-Z]:)/"
 )
 _FACTOR = r"[0-9][0-9e.]{0,8}"
-_HOURS = rf"/,\s*([1-9][0-9]{{7,8}}|1[0-9]{{9}}|[0-9.]{{1,9}}e[6-9]|{_FACTOR}(\s*\*\s*{_FACTOR}){{2,6}})\s*\)/"
+_HOURS = rf"/,\s*([1-9][0-9]{{2,4}}00000|[0-9.]{{1,9}}e[6-9]|{_FACTOR}(\s*\*\s*{_FACTOR}){{2,6}})\s*\)/"
 _METHODS = {
     "Array.prototype": "filter|map|forEach|push|pop|slice|splice|concat|indexOf|includes|join|sort|find",
     "String.prototype": "split|replace|slice|indexOf|includes|substring|match|trim",
