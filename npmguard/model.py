@@ -486,6 +486,49 @@ class Layer:
     text: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class FlowPort:
+    """Where values go from one file of a package to another.
+
+    ``module`` is the local module as it is spelled (``./send``), or empty for what the file itself exports;
+    ``keys`` are the steps to the export, with ``#`` before a method of a class. ``role`` is ``value``,
+    ``returned``, or the position of a parameter.
+    """
+
+    module: str
+    keys: tuple[str, ...]
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLink:
+    """The part of a flow that is in one file, where the flow goes on in another.
+
+    It comes from ``origin``, or from a source of values in the file: then ``source`` is the word for it, told
+    more of in ``detail``, at ``place`` (``line:column``). It goes to ``to``, or to a sink: then ``sink`` is the
+    fact of kind FLOW that it is, without the source in its name.
+    """
+
+    origin: FlowPort | None
+    to: FlowPort | None
+    source: str = ""
+    detail: str | None = None
+    place: str | None = None
+    sink: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowExports:
+    """What a file has to do with flows through other files of the package.
+
+    ``aliases`` are exports that are something of another module: the steps to the export, the module, and the
+    steps in that.
+    """
+
+    links: tuple[FlowLink, ...] = ()
+    aliases: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """All facts of one file, in source order. ``partial`` says that syntax errors hid a part of it."""
@@ -497,6 +540,7 @@ class FileFacts:
     problem: str | None = None  # why the file, or a part of it, could not be read
     unread: bool = False  # refused, or not read to its end: nobody can say what it does
     layers: tuple[Layer, ...] = ()
+    flows: FlowExports = FlowExports()
 
 
 # --- findings --------------------------------------------------------------------------------------------

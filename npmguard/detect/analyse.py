@@ -170,6 +170,7 @@ class _Analysis:
                     read.append(sightings)
         except LimitExceeded as error:
             self._reasons.append(str(error))
+        read = self._matcher.join(read)
         reached = install_reach(self._archive, self._archive.manifest)
         at_installation = _at_installation(self._archive.manifest)
         self._circumstances = Circumstances(self._archive, at_installation, read, reached)

@@ -7,9 +7,10 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npmguard.detect.clause import FUNCTION, WRAPPER, Clause, ClauseKind, Seen, compile_names
+from npmguard.detect.flows import join_flows
 from npmguard.detect.region import Reachability, Region
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of
 from npmguard.javascript.interest import BytesPattern, Interest
@@ -93,6 +94,19 @@ class Matcher:
                 if seen is not None:
                     hits.setdefault(clause, []).append(Hit(facts.path, seen, fact))
         return FileSightings(self.ruleset, facts, hits)
+
+    def join(self, files: Sequence[FileSightings]) -> list[FileSightings]:
+        """The same files of one package, with the flows of values that go through several of them."""
+        found = join_flows(
+            {each.path: each.facts for each in files}, self.interest.flows or frozenset(), resolve_local
+        )
+        return [self._with(each, found[each.path]) if each.path in found else each for each in files]
+
+    def _with(self, file: FileSightings, more: Sequence[Fact]) -> FileSightings:
+        known = {(fact.name, fact.start, fact.end, fact.value) for fact in file.facts.facts}
+        new = [fact for fact in more if (fact.name, fact.start, fact.end, fact.value) not in known]
+        facts = sorted((*file.facts.facts, *new), key=lambda fact: (fact.start, -fact.end))
+        return self.read(replace(file.facts, facts=tuple(facts)))
 
     def read_manifest(self, manifest: Manifest | None, others: Sequence[tuple[str, str]] = ()) -> Hits:
         """Ask the manifest clauses of the scripts of ``package.json``.
@@ -289,7 +303,7 @@ class FileSightings:
         self.hits: Hits = hits
         self.whole = View(ruleset, hits)
         self._ruleset = ruleset
-        self._facts = facts
+        self.facts = facts
         self._places = {clause: _Places(each) for clause, each in hits.items()}
         self._local = [
             fact for fact in facts.facts if fact.kind is FactKind.MODULE and fact.name.startswith(".")
@@ -327,7 +341,7 @@ class FileSightings:
     @property
     def shapes(self) -> frozenset[str]:
         """The names of the structural patterns that were seen in the file."""
-        return frozenset(fact.name for fact in self._facts.facts if fact.kind is FactKind.SHAPE)
+        return frozenset(fact.name for fact in self.facts.facts if fact.kind is FactKind.SHAPE)
 
     def imports(self, region: Region | None = None) -> tuple[str, ...]:
         """The local modules that the file, or only *region* of it, refers to, as they are spelled."""
@@ -342,7 +356,7 @@ class FileSightings:
 
     def _region(self, fact: Fact) -> Region:
         if self._reachability is None:
-            self._reachability = Reachability(self._facts)
+            self._reachability = Reachability(self.facts)
         return self._reachability.region(self._reachability.starts(fact))
 
     def _inside(self, region: Region, package: Mapping[str, FileSightings]) -> View:

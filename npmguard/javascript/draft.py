@@ -82,6 +82,10 @@ class Draft:
         at = start if at is None else at
         self._found.append(_Found(at, kind, name, start, end, function, value, args, target, decoded))
 
+    def has_local_module(self) -> bool:
+        """Whether a module of the package's own has been found."""
+        return any(each.kind is FactKind.MODULE and each.name.startswith(".") for each in self._found)
+
     def placed(self) -> tuple[Fact, ...]:
         """The facts with their lines and columns (1-based, in characters), in source order."""
         text = self._text

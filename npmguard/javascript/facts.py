@@ -30,7 +30,7 @@ from npmguard.javascript.strings import Strings
 from npmguard.javascript.syntax import Captures, captures, is_declaration, parse
 from npmguard.javascript.wrapping import Wrapping
 from npmguard.javascript.writes import Writes
-from npmguard.model import FactKind, FileFacts, FunctionSpan
+from npmguard.model import FactKind, FileFacts, FlowExports, FunctionSpan
 
 _LARGE = 256 * 1024  # bytes of a file
 _LAYER = "layer.js"
@@ -96,6 +96,7 @@ def _extract(
         problem,
         unread=late is not None or reader.spent,
         layers=reading.layers,
+        flows=reader.flows,
     )
 
 
@@ -115,6 +116,7 @@ class _Reader:
         self.late = False
         self.spent = False
         self.problem: str | None = None
+        self.flows = FlowExports()
         self._limits = limits
         self._interest = interest
         self._size = limits.layer_bytes
@@ -149,7 +151,9 @@ class _Reader:
 
     def _flows(self, draft: Draft, reach: Reach, depth: int) -> None:
         found = find_flows(draft, reach, self._interest.flows, self._limits.flow_steps, placed=not depth)
-        if not found:
+        if not depth:
+            self.flows = found.exports
+        if not found.complete:
             draft.program.constants.give_up("values flow through more than flow-steps allows")
 
     def _evaluations(self, program: Program, relevance: Relevance) -> list[Evaluation]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import time
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from npmguard.javascript.draft import Draft
 from npmguard.javascript.flow_graph import Edge, Graph, Origin
+from npmguard.javascript.flow_links import PORT, FlowLinks
 from npmguard.javascript.flow_names import CLIENT, WRITER
 from npmguard.javascript.flow_sinks import Asked, FlowSinks, Written
 from npmguard.javascript.flow_values import FlowValues
 from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of
-from npmguard.model import FactKind
+from npmguard.model import Fact, FactKind, FlowExports, FlowLink
 
 if TYPE_CHECKING:
     from npmguard.javascript.interest import Names
@@ -24,22 +25,33 @@ _SAME_PATHS = 64  # expressions that stand for the path of one file
 _MAX_TOLD = 24  # flows into one sink
 _MIN_TAIL = 4  # characters of a path's end by which it is known again
 _REACH = 12  # calls, returns and members of classes that a value goes through
+_MAX_LINKS = 2_000  # of one file to others
 _ROUNDS = 3  # of files that are written with what was read from files that were written
 _SOURCES = frozenset(Source)
 _BY_PLACE = {f"@{Sink.WORKFLOW}": Sink.WORKFLOW, f"@{Sink.SHELL_PROFILE}": Sink.SHELL_PROFILE}
 _EMBEDDED = frozenset({Sink.RUN_FILE, Sink.WORKFLOW, Sink.SHELL_PROFILE})
 
 
-def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> bool:
-    """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*; whether all were found.
+class Found(NamedTuple):
+    """What other files have to do with the flows of one, and whether all were found."""
 
-    The work is bounded by *fuel*, steps from one expression or name to another. Where the text is not
-    the file's own (not *placed*), facts do not tell where their sources stand in it.
+    exports: FlowExports
+    complete: bool
+
+
+def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> Found:
+    """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*.
+
+    The work is bounded by *fuel*, steps from one expression or name to another. Where the text is not the
+    file's own (not *placed*), it has nothing to do with other files, and facts do not tell where their sources
+    stand in it.
     """
     names = wanted if wanted is not None else frozenset(flow_name(a, b) for a in Source for b in Sink)
     if not names:
-        return True
-    return _Flows(draft, reach, names, fuel, placed=placed).find()
+        return Found(FlowExports(), complete=True)
+    flows = _Flows(draft, reach, names, fuel, placed=placed)
+    complete = flows.find()
+    return Found(flows.exports(), complete)
 
 
 class _Flows:
@@ -53,16 +65,41 @@ class _Flows:
         self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
         self._lines: list[int] | None = None
         self._labels: list[int] = []
+        self._links: FlowLinks | None = None
+        self._entering: list[FlowLink] = []
+        self._sources = frozenset(flow_of(name)[0] for name in wanted)
         self._told: set[tuple[int, int, str, str | None]] = set()
 
     def find(self) -> bool:
+        self._links = self._make_links() if self._placed else None
         self._sinks.ask()
-        if not self._sinks.asked and not self._sinks.piped:
-            return True
+        if self._links is not None:
+            self._links.ask()
         self._settle()
         self._follow_files()
         self._tell()
         return not self._graph.exhausted
+
+    def _make_links(self) -> FlowLinks:
+        return FlowLinks(self._values, imports=self._draft.has_local_module())
+
+    def exports(self) -> FlowExports:
+        """What other files of the package have to do with the flows."""
+        if self._links is None:
+            return FlowExports()
+        links = dict.fromkeys(self._entering)
+        for port, vertex in self._links.leaving:
+            for origin in self._graph.origins.of(self._graph.masks[vertex]):
+                if origin.kind == PORT:
+                    came = self._values.ports.of(origin.detail)
+                    if came != port:
+                        links[FlowLink(came, port)] = None
+                elif origin.kind in self._sources and not (
+                    origin.kind == Source.FILE and self._is_known(origin)
+                ):
+                    place = self._place(origin.at)
+                    links[FlowLink(None, port, origin.kind, origin.detail, place)] = None
+        return FlowExports(tuple(links)[:_MAX_LINKS], tuple(dict.fromkeys(self._links.aliases))[:_MAX_LINKS])
 
     def _settle(self) -> None:
         self._graph.settle(self._values.expand, self._in_time)
@@ -147,10 +184,13 @@ class _Flows:
         found: list[tuple[Origin, str | None]] = []
         for part, vertex in asked.parts:
             origins = self._graph.origins.of(self._graph.masks[vertex])
-            found.extend((origin, part) for origin in origins if origin.kind in _SOURCES)
+            found.extend((origin, part) for origin in origins if origin.kind in _SOURCES or origin.kind == PORT)
         if constant and not found and sink in _EMBEDDED:
             found.append((Origin(Source.EMBEDDED, None, asked.node.start_byte), None))
         for origin, part in found[:_MAX_TOLD]:
+            if origin.kind == PORT:
+                self._entering.append(self._link(origin, asked, sink, target, part))
+                continue
             name = flow_name(Source(origin.kind), sink)
             key = (asked.node.start_byte, asked.node.end_byte, name, origin.detail)
             if name not in self._wanted or key in self._told:
@@ -166,6 +206,21 @@ class _Flows:
                 value=origin.detail,
                 args=(asked.callee, self._place(origin.at) if self._placed else None, target, part),
             )
+
+    def _link(self, origin: Origin, asked: Asked, sink: Sink, target: str | None, part: str | None) -> FlowLink:
+        """What flows on from another file into a sink of this one."""
+        node, site = asked.node, self._draft.site(asked.at, asked.at)
+        fact = Fact(
+            FactKind.FLOW,
+            sink,
+            site.line,
+            site.column,
+            node.start_byte,
+            node.end_byte,
+            self._program.scopes.function_at(node.start_byte),
+            args=(asked.callee, None, target, part),
+        )
+        return FlowLink(self._values.ports.of(origin.detail), None, sink=fact)
 
     def _is_known(self, origin: Origin) -> bool:
         """Whether the file that is read is one of those that are known for what they hold."""

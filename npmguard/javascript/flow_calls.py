@@ -10,6 +10,7 @@ from npmguard.javascript import flow_words as words
 from npmguard.javascript.bindings import CLASSES, FUNCTIONS
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.flow_graph import Edge
+from npmguard.javascript.flow_links import RETURNED, local_port
 from npmguard.javascript.flow_names import (
     BUILT_IN,
     CLIENT,
@@ -153,6 +154,10 @@ class FlowCalls:
             return
         name, method = callee.path.name, callee.method
         if method in _NO_RESULT or name in {"Object.keys", "require"}:
+            return
+        port = local_port(callee.path, (), RETURNED) or self._values.ports.imported_class(callee)
+        if port is not None:
+            self._values.ports.enter(vertex, port, call.start_byte)
             return
         found = read_source(callee.path, ())
         if found is not None:

@@ -113,6 +113,7 @@ class FlowInputs:
         if down:
             self._values.leave(function, position, keys)
         else:
+            self._values.ports.parameter(vertex, function, position, node.start_byte)
             self._called(vertex, function, position, keys)
         self._in_context(vertex, node, position, keys)
 

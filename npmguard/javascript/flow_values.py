@@ -12,6 +12,7 @@ from npmguard.javascript.callsites import unwrap
 from npmguard.javascript.flow_calls import FlowCalls
 from npmguard.javascript.flow_graph import Edge, Graph
 from npmguard.javascript.flow_inputs import FlowInputs
+from npmguard.javascript.flow_links import VALUE, Ports, local_port
 from npmguard.javascript.flow_names import ELEMENT, Key, made_by, places_in, read_source
 from npmguard.javascript.flow_stores import MAX_KEYS, Keys, Stores
 from npmguard.javascript.flow_words import PLACES, SECRET_MEMBERS, Source
@@ -54,6 +55,7 @@ class FlowValues:
         self.graph = graph
         self.stores = Stores(program, reach)
         self.reach = reach
+        self.ports = Ports(self)
         self.calls = FlowCalls(self)
         self.inputs = FlowInputs(self)
         self._down = False
@@ -279,7 +281,9 @@ class FlowValues:
         if found is not None:
             self.source(vertex, *found, at)
             return True
-        return False
+        port = local_port(path, keys, VALUE)
+        self.ports.enter(vertex, port, at)
+        return port is not None
 
     def _member(self, vertex: int, node: Node, keys: Keys) -> None:
         path = self.program.names.path(node)
