@@ -23,7 +23,6 @@ HIDING_SHAPES: Final[Mapping[str, str]] = {
     "invisible-payload": "it holds a text of characters that cannot be seen",
     "code-out-of-sight": "its code stands far to the right of what an editor shows",
     "character-code-soup": "its code is spelled with a handful of punctuation marks",
-    "control-flow-flattening": "the order of its statements is hidden",
     "self-defending": "it breaks when somebody makes it readable",
 }
 

@@ -41,6 +41,22 @@ SHAPE_MARKS = {
         r"/(\\u\{?([fF][eE]0[0-9a-fA-F]|200[b-fB-F]|206[0-4])\}?){8}/",
         r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
     ),
+    # A table that replaces itself is called where that is done: ``return (t = function () { return n })()``.
+    "string-array-decoder": (
+        r"/_0x[0-9a-f]{4,6}/",
+        r"/=\s*(function\s*\(\s*\)\s*\{\s*return\s+[\w$]+\s*;?\s*\}|\(\s*\)\s*=>\s*[\w$]+)\s*\)\s*\(\s*\)/",
+        r"/=\s*function\s*\(\s*\)\s*\{\s*return\s+[\w$]+\s*;?\s*\}\s*(;\s*return\s|,)\s*[\w$]+\s*\(\s*\)\s*[;}]/",
+        r"/=\s*\(\s*\)\s*=>\s*[\w$]+\s*(;\s*return\s|,)\s*[\w$]+\s*\(\s*\)\s*[;}]/",
+    ),
+    "self-defending": (
+        r"/\(\(\(\.\+\)\+\)\+\)\+\$/",
+        r"/[\"'`]while \(true\) \{\}[\"'`]/",
+        r"/[\"'`]function \*\\\\\( \*\\\\\)[\"'`]/",
+    ),
+    "character-code-soup": (r"/[\[\]()!+{}]{160}/",),
+    "packed-code": (
+        r"/(^|[^\w$.])(eval|Function)\s*\(\s*\(*\s*(async\s+)?(function\s*[\w$]*\s*\(|\([\w$,\s]*\)\s*=>)/",
+    ),
     "code-out-of-sight": (
         r"/[ \t\v\f]{66}[^\s\/*]/",  # of fewer blanks, 120 columns have 18 tabs
         r"/(\t[ \v\f]{0,48}){18}[^\s\/*]/",
@@ -48,4 +64,4 @@ SHAPE_MARKS = {
         r"/[ \t\v\f]{28,60}(\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])[ \t\v\f]{28,60}[^\s\/*]/",
     ),
 }
-"""The bytes without which a shape is not there; nothing can hide these."""
+"""The bytes without which a shape is not there. Those of obfuscators are of what they are known to write."""

@@ -19,6 +19,9 @@ _ORDERED = re.compile(
 )
 _SOUP = re.compile(rb"[\[\]()!+{}]{160,}")
 _TRAPS = frozenset({"(((.+)+)+)+$", "while (true) {}", "function *\\( *\\)"})
+_STRINGS = frozenset({"string", "template_string", "binary_expression"})
+_MAKERS = frozenset({"string", "template_string", "array", "function_expression", "arrow_function"})
+_LEAST_STRINGS = 2
 _LEAST_PASSING = 3  # functions in one place that only call what they are given
 _MAX_TRAPS = 20
 
@@ -50,9 +53,25 @@ class StringTables:
                 continue
             if scopes.function_at(left.start_byte) != binding.definitions[0].function:
                 continue
-            if [node.type for node in returns(right)] == ["identifier"]:
+            returned = list(returns(right))
+            if [node.type for node in returned] == ["identifier"] and self._holds_strings(returned[0]):
                 found.add(binding)
         return found
+
+    def _holds_strings(self, name: Node) -> bool:
+        """Whether *name* is a list of strings; compilers' helpers that replace themselves keep others."""
+        binding = self._program.scopes.binding(name)
+        for definition in binding.definitions if binding is not None else ():
+            value = unwrap(definition.node) if definition.node is not None else None
+            if definition.how is not How.VALUE or definition.path or value is None:
+                continue
+            if value.type == "array":
+                return sum(each.type in _STRINGS for each in value.named_children) >= _LEAST_STRINGS
+            maker = value.child_by_field_name("function") if value.type == "call_expression" else None
+            if maker is not None and maker.type in {"member_expression", "subscript_expression"}:
+                made_of = maker.child_by_field_name("object")
+                return made_of is not None and unwrap(made_of).type in _MAKERS
+        return False
 
     def _reads(self, index: int, tables: set[Binding]) -> bool:
         """Whether a function is none of the tables itself, and indexes what one returns."""
