@@ -178,7 +178,7 @@ def _twins(transform: str) -> dict[str, str]:
                         "transform": transform,
                         "path": path,
                         "text": file.read_text(encoding="utf-8"),
-                        "module": manifest.get("type") == "module",
+                        "module": path.endswith(".mjs") or manifest.get("type") == "module",
                         "entry": str(file),
                     }
     return twins_of(transform, jobs)
