@@ -126,7 +126,7 @@ class _Reader:
     def read(self, program: Program, depth: int) -> Reading:
         """The facts of *program*, which is *depth* levels of evaluation below the file."""
         draft = Draft(program, Relevance(program, self._interest))
-        reach = Reach(program.index, program.scopes)
+        reach = Reach(program.index, program.scopes, program.constants)
         spans = reach.spans()
         _draw(draft, reach, spans, self._interest)
         self._flows(draft, reach, depth)

@@ -9,6 +9,7 @@ from tree_sitter import Node
 
 from npmguard.javascript.bindings import CLASSES, FUNCTION_DECLARATIONS, FUNCTIONS, Binding, How, key_name
 from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.objects import Objects
 from npmguard.javascript.scopes import Scopes
 from npmguard.model import FunctionSpan
 
@@ -26,8 +27,9 @@ _Held = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 class Reach:
     """The functions of one file by the property names they are stored under, and who reaches whom."""
 
-    def __init__(self, index: Index, scopes: Scopes) -> None:
-        """Find the functions that are stored under a property or method name."""
+    def __init__(self, index: Index, scopes: Scopes, names: Objects | None = None) -> None:
+        """Find the functions that are stored under a property or method name; *names* works out computed ones."""
+        self._names = names
         self._scopes = scopes
         self._index = index
         self._held: dict[Binding, _Held] = {}
@@ -186,6 +188,11 @@ class Reach:
         for _node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and right.type in _TABLES:
                 self._assign(left, right)
+            if kind == "subscript_expression" and right is not None and right.type in FUNCTIONS:
+                known = None if self._names is None else self._names.property_name(left)
+                if known is not None:
+                    index = scopes.function_of_node.get(right.id, 0)
+                    self.by_property.setdefault(known.encode("utf-8", "replace"), []).append(index)
             if kind != "member_expression" or right is None:
                 continue
             self._targets.add(left.end_byte)
@@ -206,6 +213,8 @@ class Reach:
 
     def _store(self, key: Node | None, index: int) -> None:
         name = None if key is None else key_name(key, self._scopes.text)
+        if name is None and key is not None and key.type == "computed_property_name" and self._names is not None:
+            name = self._names.key(key)
         if name is not None and name != "constructor":
             self.by_property.setdefault(name.encode("utf-8", "replace"), []).append(index)
 
