@@ -28,7 +28,7 @@ class Reach:
     """The functions of one file by the property names they are stored under, and who reaches whom."""
 
     def __init__(self, index: Index, scopes: Scopes, names: Objects | None = None) -> None:
-        """Find the functions that are stored under a property or method name; *names* works out computed ones."""
+        """Find the functions that are stored under a property name; *names* works out computed ones."""
         self._names = names
         self._scopes = scopes
         self._index = index
@@ -213,7 +213,7 @@ class Reach:
 
     def _store(self, key: Node | None, index: int) -> None:
         name = None if key is None else key_name(key, self._scopes.text)
-        if name is None and key is not None and key.type == "computed_property_name" and self._names is not None:
+        if name is None and key is not None and self._names is not None:
             name = self._names.key(key)
         if name is not None and name != "constructor":
             self.by_property.setdefault(name.encode("utf-8", "replace"), []).append(index)
