@@ -15,11 +15,12 @@ from tree_sitter import Node
 
 from npmguard.config import Limits
 from npmguard.javascript import folding, numerals, operators, values
-from npmguard.javascript.bindings import CLASSES, Binding, How, Step
+from npmguard.javascript.bindings import CLASSES, FUNCTION_EXPRESSIONS, Binding, How, Step
 from npmguard.javascript.callsites import CallSites, arguments, returns, unwrap
-from npmguard.javascript.evaluation import Evaluation, Root
+from npmguard.javascript.evaluation import Evaluation
 from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.objects import MAX_NESTING, Objects
+from npmguard.javascript.purity import Root
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.tree import operands, operator_of, sides
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN, Regex, TooLarge, Value
@@ -32,6 +33,11 @@ _CHANGES = re.compile(
     rb"\s*(?:(?:\?\.|\.)\s*|\[\s*['\"`])(?:push|pop|shift|unshift|splice|sort|fill|copyWithin)\b"
     rb"|\s*\[[^\]]{0,200}\]\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
 )
+_SOUP = re.compile(rb"[\[\]()!+{}0-9\s\"'-]*")
+_CALLING_BACK = frozenset(
+    {"map", "reduce", "reduceRight", "filter", "flatMap", "find", "from", "replace", "sort"}
+)
+_CALLED_BACK = FUNCTION_EXPRESSIONS | {"identifier", "member_expression", "subscript_expression"}
 _REVERSES = re.compile(rb"\s*(?:(?:\?\.|\.)\s*|\[\s*['\"`])reverse\b")
 _PASSED_BEFORE = re.compile(rb"[(,]\s*\Z")
 _PASSED_AFTER = re.compile(rb"\s*[),]")
@@ -384,6 +390,29 @@ class Constants(Objects):
         return (base, name) if base is not None and name is not None and name in folding.METHODS else None
 
     def _one_call(self, node: Node) -> Value:
+        value = self._plain_call(node)
+        return self.evaluation.value(node) if value is UNKNOWN and self._is_computed(node) else value
+
+    def _is_computed(self, node: Node) -> bool:
+        """Whether a call may be one that only interpreting it as a whole tells the value of."""
+        callee = node.child_by_field_name("function")
+        if callee is None:
+            return False
+        callee = unwrap(callee)
+        if callee.type in FUNCTION_EXPRESSIONS:
+            return True
+        if callee.type not in MEMBERS:
+            return False
+        name = self.property_name(callee)
+        if name in _CALLING_BACK:
+            return any(unwrap(each).type in _CALLED_BACK for each in arguments(node))
+        return name is not None and self.is_soup(node)
+
+    def is_soup(self, node: Node) -> bool:
+        """Whether an expression is spelled with punctuation marks and digits alone."""
+        return _SOUP.fullmatch(self._scopes.text, node.start_byte, node.end_byte) is not None
+
+    def _plain_call(self, node: Node) -> Value:
         callee = node.child_by_field_name("function" if node.type == "call_expression" else "constructor")
         if callee is None:
             return UNKNOWN

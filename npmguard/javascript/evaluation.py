@@ -10,18 +10,16 @@ from __future__ import annotations
 import re
 import sys
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from operator import itemgetter
 
 from tree_sitter import Node
 
 from npmguard.config import Limits
-from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, Definition, How, pattern_names
+from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, Definition, How
 from npmguard.javascript.callsites import unwrap
-from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.index import Index
 from npmguard.javascript.interpreter.compiler import Compiler
 from npmguard.javascript.interpreter.convert import to_constant, to_js
 from npmguard.javascript.interpreter.expressions import item
@@ -29,16 +27,14 @@ from npmguard.javascript.interpreter.functions import Closure
 from npmguard.javascript.interpreter.layout import Cell, tables
 from npmguard.javascript.interpreter.machine import Machine
 from npmguard.javascript.interpreter.model import JS, Exhausted, Frame, Func, GiveUp, Thrown
-from npmguard.javascript.interpreter.world import KNOWN_GLOBALS, PURE_GLOBALS
+from npmguard.javascript.purity import Purity, Root
 from npmguard.javascript.scopes import Scopes
-from npmguard.javascript.tree import first_child, way_to
+from npmguard.javascript.tree import way_to
 from npmguard.javascript.values import UNDEFINED, UNKNOWN, Value
 
 CALL_STEPS = 4  # of the fuel, one call may take this part
 _CHECKED = 3  # results of each function that are worked out twice
 _HOPELESS = 40  # calls of a function without any result
-_MAX_REACHED = 400  # functions and variables that a function may reach
-_MAX_WORK = 400_000  # names that are looked at for one file, to find what functions reach
 _STACK = 30_000  # frames of Python; the interpreter's own depth ends before
 
 _BEFORE = re.compile(rb"[(,]\s*\Z")
@@ -47,20 +43,6 @@ _CHANGES = re.compile(
     rb"\s*(?:(?:\?\.|\.)\s*|\[\s*['\"`])(?:push|pop|shift|unshift|splice|sort|fill|reverse|copyWithin)\b"
     rb"|\s*(?:\.\s*[\w$]+|\[[^\]]{0,200}\])\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
 )
-
-
-@dataclass(slots=True)
-class Root:
-    """A function that can be worked out."""
-
-    node: Node
-    functions: frozenset[int]
-    bindings: tuple[Binding, ...]
-    closure: Func | None = None
-    settled: bool = False
-    results: int = 0
-    failures: int = 0
-    known: dict[tuple[Value, ...], Value] = field(default_factory=dict)
 
 
 class Evaluation(Compiler):
@@ -78,12 +60,8 @@ class Evaluation(Compiler):
         self._roots: dict[int, Root | None] = {}
         self._cells: dict[Binding, Cell] = {}
         self._started: set[Binding] = set()
-        self._unknown_names: list[int] | None = None
-        self._impure_names: list[int] | None = None
-        self._changed: dict[Binding, list[int]] | None = None
-        self._ends = [node.end_byte for node in scopes.functions]
-        self._starts = [node.start_byte for node in scopes.functions]
-        self._work = _MAX_WORK
+        self._purity = Purity(index, scopes, constant)
+        self._worked_out: dict[int, Value] = {}
         self._share = limits.interpreted_steps // CALL_STEPS
 
     def close(self) -> None:
@@ -100,7 +78,7 @@ class Evaluation(Compiler):
             return None
         if index not in self._roots:
             self._roots[index] = None
-            self._roots[index] = self._screened(index)
+            self._roots[index] = self._purity.function(index)
         return self._roots[index]
 
     @property
@@ -115,7 +93,7 @@ class Evaluation(Compiler):
 
     def call(self, root: Root, given: Sequence[Value]) -> Value:
         """What the function returns for constant arguments."""
-        key = tuple(given)
+        key = tuple([(type(value), value) for value in given])
         known = root.known.get(key)
         if known is None:
             known = root.known[key] = self._called(root, given)
@@ -125,119 +103,14 @@ class Evaluation(Compiler):
                 root.results += 1
         return known
 
-    # --- which functions ---------------------------------------------------------------------------------
-
-    def _screened(self, index: int) -> Root | None:
-        """What a function reaches, if it is nothing but functions and variables of the file."""
-        node = self.scopes.functions[index]
-        functions: set[int] = set()
-        bindings: dict[Binding, None] = {}
-        pending = [index]
-        while pending:
-            each = pending.pop()
-            if each in functions:
-                continue
-            if self._touches_unknown(each) or len(functions) + len(bindings) > _MAX_REACHED:
-                return None
-            functions.add(each)
-            for binding in self._named_in_function(each):
-                if binding not in bindings:
-                    bindings[binding] = None
-                    pending.extend(self._follow(binding, bindings))
-            if self._work < 0:
-                return None
-        if any(self._changed_elsewhere(binding, functions) for binding in bindings):
-            return None
-        ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
-        return Root(node, frozenset(functions), ordered)
-
-    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> Iterator[int]:
-        """The functions that a name may mean; names in what it is given otherwise are added to *bindings*."""
-        for how, node, _path, function, _default in binding.definitions:
-            if how is How.FUNCTION:
-                yield function
-            elif how is How.VALUE and node is not None:
-                if node.type in FUNCTIONS:
-                    yield self.scopes.function_of_node.get(node.id, 0)
-                elif len(bindings) <= _MAX_REACHED:
-                    for named in self._named_between(node.start_byte, node.end_byte):
-                        if named not in bindings:
-                            bindings[named] = None
-                            yield from self._follow(named, bindings)
-
-    def _named_in_function(self, index: int) -> list[Binding]:
-        """The names that a function mentions and that are declared outside of it."""
-        last = bisect_left(self._starts, self._ends[index], index + 1)
-        found: list[Binding] = []
-        for each in range(index, last):
-            mentioned = self.scopes.mentions[each]
-            self._work -= 1 + len(mentioned)
-            found.extend(binding for binding in mentioned if not index <= binding.function < last)
-        found.sort(key=lambda binding: binding.uses[0])
-        return found
-
-    def _named_between(self, start: int, end: int) -> list[Binding]:
-        uses = self.scopes.uses
-        low, high = bisect_left(uses, start), bisect_left(uses, end)
-        self._work -= 1 + high - low
-        found = dict.fromkeys(self.scopes.at(use) for use in uses[low:high])
-        return [binding for binding in found if binding is not None]
-
-    def _touches_unknown(self, index: int) -> bool:
-        """Whether a function has a name in it that is neither declared nor one of a pure built-in."""
-        if index == 0 or self.scopes.functions[index].type in CLASSES:
-            return True
-        if self._unknown_names is None:
-            self._unknown_names = self._unbound_but(KNOWN_GLOBALS)
-        return self._mentions(self._unknown_names, index)
-
-    def _unbound_but(self, known: frozenset[bytes]) -> list[int]:
-        """Where the file uses names that it does not declare, but for some."""
-        unbound = self.scopes.unbound.items()
-        return sorted(offset for name, offsets in unbound if name not in known for offset in offsets)
-
-    def _mentions(self, names: list[int], index: int) -> bool:
-        at = bisect_left(names, self._starts[index])
-        return at < len(names) and names[at] < self._ends[index]
-
-    def _changed_elsewhere(self, binding: Binding, functions: set[int]) -> bool:
-        """Whether something else than those functions gives a variable another value."""
-        return any(not self._is_in(offset, functions) for offset in self._writes().get(binding, ()))
-
-    def _is_in(self, offset: int, functions: set[int] | frozenset[int]) -> bool:
-        function = self.scopes.function_at(offset)
-        while function > 0:
-            if function in functions:
-                return True
-            function = self.scopes.parents[function]
-        return False
-
-    def _writes(self) -> dict[Binding, list[int]]:
-        """Where each variable is given a value other than by its declaration."""
-        if self._changed is not None:
-            return self._changed
-        changed = self._changed = {}
-        targets: list[Node] = []
-        for _node, left, kind, _right, _compound in self._index.assignments:
-            if kind == "identifier":
-                targets.append(left)
-            elif kind in {"object_pattern", "array_pattern"}:
-                targets.extend(target for target, _ in pattern_names(left, self.text))
-        for node in self._index.of("update"):
-            inner = first_child(node)
-            if inner is not None:
-                targets.append(inner)
-        for target in targets:
-            binding = self.scopes.binding(target) if target.type not in MEMBERS else None
-            if binding is not None:
-                changed.setdefault(binding, []).append(target.start_byte)
-        for node in self._index.of("block"):
-            if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
-                left_side = node.child_by_field_name("left")
-                binding = None if left_side is None else self.scopes.binding(left_side)
-                if binding is not None:
-                    changed.setdefault(binding, []).append(node.start_byte)
-        return changed
+    def value(self, node: Node) -> Value:
+        """What an expression is that needs nothing but the file."""
+        known = self._worked_out.get(node.id)
+        if known is None:
+            self._worked_out[node.id] = UNKNOWN
+            root = self._purity.expression(node)
+            known = self._worked_out[node.id] = UNKNOWN if root is None else self._computed(root)
+        return known
 
     # --- running -----------------------------------------------------------------------------------------
 
@@ -264,13 +137,31 @@ class Evaluation(Compiler):
         return UNKNOWN
 
     def _once(self, root: Root, given: Sequence[Value]) -> Value:
-        machine = self.machine
         if root.closure is None:
             root.closure = Closure(self.code(root.node), None)
+        closure, machine = root.closure, self.machine
+        return self._within_share(lambda: closure.call(UNKNOWN, [to_js(machine, value) for value in given]))
+
+    def _computed(self, root: Root) -> Value:
+        with self._running():
+            try:
+                self._settle(root)
+                run = self.expression(root.node)
+                value = self._within_share(lambda: run(self._frame()))
+                return value if _agree(self._within_share(lambda: run(self._frame())), value) else UNKNOWN
+            except Exhausted:
+                self.exhausted.append(root.node)
+            except (GiveUp, Thrown):
+                pass
+        return UNKNOWN
+
+    def _within_share(self, run: Callable[[], JS]) -> Value:
+        """A result as a constant, with a part of the fuel only."""
+        machine = self.machine
         kept = max(machine.fuel - self._share, 0)
         machine.fuel -= kept
         try:
-            return to_constant(root.closure.call(UNKNOWN, [to_js(machine, value) for value in given]))
+            return to_constant(run())
         finally:
             machine.fuel += kept
 
@@ -319,7 +210,7 @@ class Evaluation(Compiler):
             if isinstance(stopped, Exhausted):
                 self.exhausted.append(call)
             if given or any(array.items != items for array, items in before):
-                for binding in self._named_between(call.start_byte, call.end_byte):
+                for binding in self._purity.named(call):
                     if binding in root.bindings:
                         cell = self.cell(binding)
                         cell.ready, cell.value = True, UNKNOWN
@@ -347,10 +238,8 @@ class Evaluation(Compiler):
                     callee = way[-3].child_by_field_name("function")
                     if callee is not None and self._is_local(unwrap(callee)):
                         yield way[-3], True
-        if self._impure_names is None:
-            self._impure_names = self._unbound_but(PURE_GLOBALS)
         for function in sorted(users):
-            if function > 0 and not self._mentions(self._impure_names, function):
+            if function > 0 and not self._purity.is_impure(function):
                 call = self._called_in_place(scopes.functions[function])
                 if call is not None:
                     yield call, False
@@ -382,7 +271,7 @@ class Evaluation(Compiler):
         """The value that a variable is declared with."""
         cell.ready, cell.value = True, UNKNOWN  # what a variable in terms of itself is
         binding = cell.binding
-        declared = len(binding.definitions) - len(self._writes().get(binding, ()))
+        declared = len(binding.definitions) - len(self._purity.writes().get(binding, ()))
         if declared == 0:
             cell.value = UNDEFINED
         elif declared == 1:

@@ -63,7 +63,7 @@ class Compiler(Expressions, ABC):
         """Compile what a function does."""
         saved = self.layout, self.count, self.nesting, self.deepest
         index = self.scopes.function_of_node.get(node.id, -1)
-        layout = self.layout = Layout(index, around)
+        layout = self.layout = Layout(index, around, self._variables().get(index, ()))
         self.count, self.nesting, self.deepest = 1, 0, 0
         try:
             code.wants_arguments = not code.arrow and wants_arguments(code.text)
@@ -81,6 +81,14 @@ class Compiler(Expressions, ABC):
             self.layout, self.count, self.nesting, self.deepest = saved
         code.blank = [UNDEFINED] * (layout.size - 3)
         code.ready = True
+
+    def _variables(self) -> dict[int, list[Binding]]:
+        """The variables of each function of the file."""
+        if self._declared_in is None:
+            self._declared_in = {}
+            for binding in self.scopes.bindings:
+                self._declared_in.setdefault(binding.function, []).append(binding)
+        return self._declared_in
 
     def _body(self, node: Node, code: Code, layout: Layout, body: Node) -> None:
         name = node.child_by_field_name("name")
@@ -551,7 +559,8 @@ class Compiler(Expressions, ABC):
         if layout is None or not any(word.encode() in text for word in _FUNCTION_INSIDE):
             return None
         owned = self._lexical(node)
-        return _Block(Layout(layout.function, layout, frozenset(owned))) if owned else None
+        ordered = sorted(owned, key=lambda binding: binding.uses[:1])
+        return _Block(Layout(layout.function, layout, ordered)) if owned else None
 
     def _lexical(self, node: Node) -> set[Binding]:
         """The variables that a loop declares by ``let`` and ``const``, in it but not in functions in it."""

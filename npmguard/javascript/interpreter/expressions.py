@@ -70,6 +70,7 @@ class Expressions(ABC):
         self.count = 0
         self.nesting = 0
         self.deepest = 0
+        self._declared_in: dict[int, list[Binding]] | None = None
         self._slots: dict[Run, int] = {}
         self._constants: dict[Run, JS] = {}
 

@@ -48,23 +48,16 @@ def tables(cells: Iterable[Cell]) -> list[Arr]:
 class Layout:
     """The slots of the frames of one function, or of a block whose variables are new in every turn."""
 
-    def __init__(self, function: int, parent: Layout | None, owned: frozenset[Binding] | None = None) -> None:
-        """Begin with no variables; a block owns some bindings of its function."""
+    def __init__(self, function: int, parent: Layout | None, variables: Iterable[Binding]) -> None:
+        """Begin with a slot for each of the variables."""
         self.function = function
         self.parent = parent
-        self.size = HEADER
-        self._owned = owned
-        self._slots: dict[Binding, int] = {}
+        self._slots = {binding: HEADER + at for at, binding in enumerate(variables)}
+        self.size = HEADER + len(self._slots)
 
     def slot(self, binding: Binding) -> int | None:
         """The slot of a variable, if it is kept here."""
-        known = self._slots.get(binding)
-        if known is None and (
-            binding.function == self.function if self._owned is None else binding in self._owned
-        ):
-            known = self._slots[binding] = self.size
-            self.size += 1
-        return known
+        return self._slots.get(binding)
 
 
 def place(layout: Layout | None, binding: Binding) -> tuple[int, int] | None:

@@ -1,0 +1,201 @@
+"""Which functions and expressions of a file need nothing but the file itself.
+
+One does where all that it reaches by name is functions, constants and variables that nothing else changes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tree_sitter import Node
+
+from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, How, pattern_names
+from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.interpreter.model import Func
+from npmguard.javascript.interpreter.world import KNOWN_GLOBALS, PURE_GLOBALS
+from npmguard.javascript.scopes import Scopes
+from npmguard.javascript.tree import first_child
+from npmguard.javascript.values import UNKNOWN, Value
+
+_MAX_REACHED = 400  # functions and variables that a function may reach
+_MAX_WORK = 400_000  # names that are looked at for one file, to find what functions reach
+
+
+@dataclass(slots=True)
+class Root:
+    """A function or expression that can be worked out, and what it reaches."""
+
+    node: Node
+    functions: frozenset[int]
+    bindings: tuple[Binding, ...]
+    closure: Func | None = None
+    settled: bool = False
+    results: int = 0
+    failures: int = 0
+    known: dict[tuple[tuple[type, Value], ...], Value] = field(default_factory=dict)
+
+
+class Purity:
+    """Judges the functions and expressions of one file."""
+
+    def __init__(self, index: Index, scopes: Scopes, constant: Callable[[Binding], Value]) -> None:
+        """Prepare for the file of *index* and *scopes*; *constant* is what a name stands for."""
+        self.scopes = scopes
+        self._index = index
+        self._constant = constant
+        self._unknown_names: list[int] | None = None
+        self._impure_names: list[int] | None = None
+        self._changed: dict[Binding, list[int]] | None = None
+        self._ends = [node.end_byte for node in scopes.functions]
+        self._starts = [node.start_byte for node in scopes.functions]
+        self._work = _MAX_WORK
+
+    def function(self, index: int) -> Root | None:
+        """What a function reaches, if it is nothing but functions and variables of the file."""
+        return self._closed(self.scopes.functions[index], [index], {})
+
+    def expression(self, node: Node) -> Root | None:
+        """What an expression reaches, if it is nothing but functions, constants and variables of the file."""
+        if self._unknown_between(node.start_byte, node.end_byte):
+            return None
+        bindings: dict[Binding, None] = {}
+        pending: list[int] = []
+        for binding in self.named(node):
+            if self._is_inside(binding, node):
+                continue
+            if not any(each.how in {How.FUNCTION, How.VALUE} for each in binding.definitions):
+                if self._constant(binding) is UNKNOWN:
+                    return None
+            elif binding not in bindings:
+                bindings[binding] = None
+                pending.extend(self._follow(binding, bindings))
+        return self._closed(node, pending, bindings)
+
+    def _is_inside(self, binding: Binding, node: Node) -> bool:
+        """Whether a name is declared by a function in an expression."""
+        start = self._starts[binding.function]
+        return binding.function > 0 and node.start_byte <= start < node.end_byte
+
+    def _closed(self, node: Node, pending: list[int], bindings: dict[Binding, None]) -> Root | None:
+        functions: set[int] = set()
+        while pending:
+            each = pending.pop()
+            if each in functions:
+                continue
+            if self._touches_unknown(each) or len(functions) + len(bindings) > _MAX_REACHED:
+                return None
+            functions.add(each)
+            for binding in self._named_in_function(each):
+                if binding not in bindings:
+                    bindings[binding] = None
+                    pending.extend(self._follow(binding, bindings))
+            if self._work < 0:
+                return None
+        if any(self._changed_elsewhere(binding, functions) for binding in bindings):
+            return None
+        ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
+        return Root(node, frozenset(functions), ordered)
+
+    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> Iterator[int]:
+        """The functions that a name may mean; names in what it is given otherwise are added to *bindings*."""
+        for how, node, _path, function, _default in binding.definitions:
+            if how is How.FUNCTION:
+                yield function
+            elif how is How.VALUE and node is not None:
+                if node.type in FUNCTIONS:
+                    yield self.scopes.function_of_node.get(node.id, 0)
+                elif len(bindings) <= _MAX_REACHED:
+                    for named in self._between(node.start_byte, node.end_byte):
+                        if named not in bindings:
+                            bindings[named] = None
+                            yield from self._follow(named, bindings)
+
+    def _named_in_function(self, index: int) -> list[Binding]:
+        """The names that a function mentions and that are declared outside of it."""
+        last = bisect_left(self._starts, self._ends[index], index + 1)
+        found: list[Binding] = []
+        for each in range(index, last):
+            mentioned = self.scopes.mentions[each]
+            self._work -= 1 + len(mentioned)
+            found.extend(binding for binding in mentioned if not index <= binding.function < last)
+        found.sort(key=lambda binding: binding.uses[0])
+        return found
+
+    def named(self, node: Node) -> list[Binding]:
+        """The names in a node that are declared in the file."""
+        return self._between(node.start_byte, node.end_byte)
+
+    def _between(self, start: int, end: int) -> list[Binding]:
+        uses = self.scopes.uses
+        low, high = bisect_left(uses, start), bisect_left(uses, end)
+        self._work -= 1 + high - low
+        found = dict.fromkeys(self.scopes.at(use) for use in uses[low:high])
+        return [binding for binding in found if binding is not None]
+
+    def _touches_unknown(self, index: int) -> bool:
+        """Whether a function has a name in it that is neither declared nor one of a pure built-in."""
+        if index == 0 or self.scopes.functions[index].type in CLASSES:
+            return True
+        return self._unknown_between(self._starts[index], self._ends[index])
+
+    def _unknown_between(self, start: int, end: int) -> bool:
+        if self._unknown_names is None:
+            self._unknown_names = self._unbound_but(KNOWN_GLOBALS)
+        return _any_between(self._unknown_names, start, end)
+
+    def is_impure(self, index: int) -> bool:
+        """Whether a function has a name in it that may mean something else elsewhere."""
+        if self._impure_names is None:
+            self._impure_names = self._unbound_but(PURE_GLOBALS)
+        return _any_between(self._impure_names, self._starts[index], self._ends[index])
+
+    def _unbound_but(self, known: frozenset[bytes]) -> list[int]:
+        """Where the file uses names that it does not declare, but for some."""
+        unbound = self.scopes.unbound.items()
+        return sorted(offset for name, offsets in unbound if name not in known for offset in offsets)
+
+    def _changed_elsewhere(self, binding: Binding, functions: set[int]) -> bool:
+        """Whether something else than those functions gives a variable another value."""
+        return any(not self._is_in(offset, functions) for offset in self.writes().get(binding, ()))
+
+    def _is_in(self, offset: int, functions: set[int] | frozenset[int]) -> bool:
+        function = self.scopes.function_at(offset)
+        while function > 0:
+            if function in functions:
+                return True
+            function = self.scopes.parents[function]
+        return False
+
+    def writes(self) -> dict[Binding, list[int]]:
+        """Where each variable is given a value other than by its declaration."""
+        if self._changed is not None:
+            return self._changed
+        changed = self._changed = {}
+        targets: list[Node] = []
+        for _node, left, kind, _right, _compound in self._index.assignments:
+            if kind == "identifier":
+                targets.append(left)
+            elif kind in {"object_pattern", "array_pattern"}:
+                targets.extend(target for target, _ in pattern_names(left, self.scopes.text))
+        for node in self._index.of("update"):
+            inner = first_child(node)
+            if inner is not None:
+                targets.append(inner)
+        for target in targets:
+            binding = self.scopes.binding(target) if target.type not in MEMBERS else None
+            if binding is not None:
+                changed.setdefault(binding, []).append(target.start_byte)
+        for node in self._index.of("block"):
+            if node.type == "for_in_statement" and node.child_by_field_name("kind") is None:
+                left_side = node.child_by_field_name("left")
+                binding = None if left_side is None else self.scopes.binding(left_side)
+                if binding is not None:
+                    changed.setdefault(binding, []).append(node.start_byte)
+        return changed
+
+
+def _any_between(offsets: list[int], start: int, end: int) -> bool:
+    at = bisect_left(offsets, start)
+    return at < len(offsets) and offsets[at] < end
