@@ -6,7 +6,7 @@ One does where all that it reaches by name is functions, constants and variables
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tree_sitter import Node
@@ -50,6 +50,8 @@ class Purity:
         self._changed: dict[Binding, list[int]] | None = None
         self._ends = [node.end_byte for node in scopes.functions]
         self._starts = [node.start_byte for node in scopes.functions]
+        self._meanings: dict[Binding, tuple[list[int], list[Binding]]] = {}
+        self._outside: dict[int, list[Binding]] = {}
         self._work = _MAX_WORK
 
     def function(self, index: int) -> Root | None:
@@ -98,30 +100,52 @@ class Purity:
         ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
         return Root(node, frozenset(functions), ordered)
 
-    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> Iterator[int]:
+    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> list[int]:
         """The functions that a name may mean; names in what it is given otherwise are added to *bindings*."""
-        for how, node, _path, function, _default in binding.definitions:
-            if how is How.FUNCTION:
-                yield function
-            elif how is How.VALUE and node is not None:
-                if node.type in FUNCTIONS:
-                    yield self.scopes.function_of_node.get(node.id, 0)
-                elif len(bindings) <= _MAX_REACHED:
-                    for named in self._between(node.start_byte, node.end_byte):
-                        if named not in bindings:
-                            bindings[named] = None
-                            yield from self._follow(named, bindings)
+        functions: list[int] = []
+        pending = [binding]
+        while pending:
+            meant, named = self._meant(pending.pop())
+            functions.extend(meant)
+            for each in named:
+                if each not in bindings and len(bindings) <= _MAX_REACHED:
+                    bindings[each] = None
+                    pending.append(each)
+        return functions
+
+    def _meant(self, binding: Binding) -> tuple[list[int], list[Binding]]:
+        """The functions that a name may mean, and the names in what it is given otherwise."""
+        known = self._meanings.get(binding)
+        if known is None:
+            functions: list[int] = []
+            named: dict[Binding, None] = {}
+            for how, node, _path, function, _default in binding.definitions:
+                if how is How.FUNCTION:
+                    functions.append(function)
+                elif how is How.VALUE and node is not None:
+                    if node.type in FUNCTIONS:
+                        functions.append(self.scopes.function_of_node.get(node.id, 0))
+                    else:
+                        named.update(dict.fromkeys(self.named(node)))
+            known = self._meanings[binding] = (functions, list(named))
+        self._work -= 1 + len(known[1])
+        return known
 
     def _named_in_function(self, index: int) -> list[Binding]:
         """The names that a function mentions and that are declared outside of it."""
-        last = bisect_left(self._starts, self._ends[index], index + 1)
-        found: list[Binding] = []
-        for each in range(index, last):
-            mentioned = self.scopes.mentions[each]
-            self._work -= 1 + len(mentioned)
-            found.extend(binding for binding in mentioned if not index <= binding.function < last)
-        found.sort(key=lambda binding: binding.uses[0])
-        return found
+        known = self._outside.get(index)
+        if known is None:
+            last = bisect_left(self._starts, self._ends[index], index + 1)
+            found: dict[Binding, None] = {}
+            for each in range(index, last):
+                mentioned = self.scopes.mentions[each]
+                self._work -= 1 + len(mentioned)
+                found.update(
+                    dict.fromkeys(binding for binding in mentioned if not index <= binding.function < last)
+                )
+            known = self._outside[index] = sorted(found, key=lambda binding: binding.uses[0])
+        self._work -= 1 + len(known)
+        return known
 
     def named(self, node: Node) -> list[Binding]:
         """The names in a node that are declared in the file."""
