@@ -148,11 +148,14 @@ class Evaluation(Compiler):
                 self._settle(root)
                 run = self.expression(root.node)
                 value = self._within_share(lambda: run(self._frame()))
-                return value if _agree(self._within_share(lambda: run(self._frame())), value) else UNKNOWN
+                if root.bindings and not _agree(self._within_share(lambda: run(self._frame())), value):
+                    return UNKNOWN
             except Exhausted:
                 self.exhausted.append(root.node)
             except (GiveUp, Thrown):
                 pass
+            else:
+                return value
         return UNKNOWN
 
     def _within_share(self, run: Callable[[], JS]) -> Value:

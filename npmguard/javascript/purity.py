@@ -20,6 +20,9 @@ from npmguard.javascript.tree import first_child
 from npmguard.javascript.values import UNKNOWN, Value
 
 _MAX_REACHED = 400  # functions and variables that a function may reach
+_MADE = frozenset(
+    {"call_expression", "new_expression", "await_expression", "member_expression", "subscript_expression"}
+)
 _MAX_WORK = 400_000  # names that are looked at for one file, to find what functions reach
 
 
@@ -56,65 +59,52 @@ class Purity:
 
     def function(self, index: int) -> Root | None:
         """What a function reaches, if it is nothing but functions and variables of the file."""
-        return self._closed(self.scopes.functions[index], [index], {})
+        return self._closed(self.scopes.functions[index], [index], [])
 
     def expression(self, node: Node) -> Root | None:
         """What an expression reaches, if it is nothing but functions, constants and variables of the file."""
         if self._unknown_between(node.start_byte, node.end_byte):
             return None
-        bindings: dict[Binding, None] = {}
-        pending: list[int] = []
-        for binding in self.named(node):
-            if self._is_inside(binding, node):
-                continue
-            if not any(each.how in {How.FUNCTION, How.VALUE} for each in binding.definitions):
-                if self._constant(binding) is UNKNOWN:
-                    return None
-            elif binding not in bindings:
-                bindings[binding] = None
-                pending.extend(self._follow(binding, bindings))
-        return self._closed(node, pending, bindings)
+        named = [binding for binding in self.named(node) if not self._is_inside(binding, node)]
+        return self._closed(node, [], named)
 
     def _is_inside(self, binding: Binding, node: Node) -> bool:
         """Whether a name is declared by a function in an expression."""
         start = self._starts[binding.function]
         return binding.function > 0 and node.start_byte <= start < node.end_byte
 
-    def _closed(self, node: Node, pending: list[int], bindings: dict[Binding, None]) -> Root | None:
-        functions: set[int] = set()
-        while pending:
-            each = pending.pop()
-            if each in functions:
-                continue
-            if self._touches_unknown(each) or len(functions) + len(bindings) > _MAX_REACHED:
-                return None
-            functions.add(each)
-            for binding in self._named_in_function(each):
+    def _closed(self, node: Node, functions: list[int], variables: list[Binding]) -> Root | None:
+        """All that those functions and variables reach; None where that is too much, or anything unknown."""
+        reached: set[int] = set()
+        bindings: dict[Binding, None] = {}
+        while functions or variables:
+            if functions:
+                index = functions.pop()
+                if index in reached:
+                    continue
+                if self._touches_unknown(index):
+                    return None
+                reached.add(index)
+                found = self._named_in_function(index)
+            else:
+                found = [variables.pop()]
+            for binding in found:
                 if binding not in bindings:
                     bindings[binding] = None
-                    pending.extend(self._follow(binding, bindings))
-            if self._work < 0:
+                    meant, named = self._meant(binding)
+                    functions.extend(meant)
+                    variables.extend(named)
+            if self._work < 0 or len(reached) + len(bindings) > _MAX_REACHED:
                 return None
-        if any(self._changed_elsewhere(binding, functions) for binding in bindings):
+        if any(self._changed_elsewhere(binding, reached) for binding in bindings):
             return None
-        ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
-        return Root(node, frozenset(functions), ordered)
-
-    def _follow(self, binding: Binding, bindings: dict[Binding, None]) -> list[int]:
-        """The functions that a name may mean; names in what it is given otherwise are added to *bindings*."""
-        functions: list[int] = []
-        pending = [binding]
-        while pending:
-            meant, named = self._meant(pending.pop())
-            functions.extend(meant)
-            for each in named:
-                if each not in bindings and len(bindings) <= _MAX_REACHED:
-                    bindings[each] = None
-                    pending.append(each)
-        return functions
+        return Root(node, frozenset(reached), tuple(sorted(bindings, key=lambda binding: binding.uses[:1])))
 
     def _meant(self, binding: Binding) -> tuple[list[int], list[Binding]]:
-        """The functions that a name may mean, and the names in what it is given otherwise."""
+        """The functions that a name may mean, and the names in what it is given otherwise.
+
+        The file itself, which is index 0, stands for a value from outside.
+        """
         known = self._meanings.get(binding)
         if known is None:
             functions: list[int] = []
@@ -122,11 +112,15 @@ class Purity:
             for how, node, _path, function, _default in binding.definitions:
                 if how is How.FUNCTION:
                     functions.append(function)
-                elif how is How.VALUE and node is not None:
-                    if node.type in FUNCTIONS:
-                        functions.append(self.scopes.function_of_node.get(node.id, 0))
-                    else:
-                        named.update(dict.fromkeys(self.named(node)))
+                elif how is not How.VALUE or node is None:
+                    if self._constant(binding) is UNKNOWN:
+                        functions.append(0)
+                elif node.type in FUNCTIONS:
+                    functions.append(self.scopes.function_of_node.get(node.id, 0))
+                elif node.type in _MADE and self._unknown_between(node.start_byte, node.end_byte):
+                    functions.append(0)
+                else:
+                    named.update(dict.fromkeys(self.named(node)))
             known = self._meanings[binding] = (functions, list(named))
         self._work -= 1 + len(known[1])
         return known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node
 
 from npmguard.javascript import folding, values
@@ -11,7 +13,7 @@ from npmguard.javascript.relevance import HEAD
 from npmguard.javascript.values import UNKNOWN
 from npmguard.model import FactKind
 
-_METHODS = frozenset(name.encode() for name in FOLDED_CALLS)
+_METHODS = frozenset(name.encode() for name in FOLDED_CALLS) | {b"reduce", b"reduceRight"}
 _FUNCTIONS = frozenset(name.encode() for name in folding.FUNCTIONS if "." not in name)
 _ROOTS = _FUNCTIONS | frozenset(
     {
@@ -19,6 +21,8 @@ _ROOTS = _FUNCTIONS | frozenset(
         *(b"window", b"self", b"globalThis", b"global", b"top", b"frames", b"parent"),
     }
 )
+_STATEMENT_ENDS = frozenset({b"", b";", b"{", b"}"})
+_ENDS = re.compile(rb"\s*(?:;|\}|\Z)")
 
 
 class Strings:
@@ -82,7 +86,9 @@ class Strings:
             if self._may_be_constant(callee)
         ]
         candidates += [
-            call for call, callee, kind in index.calls if kind != "identifier" or self._decodes(callee)
+            call
+            for call, callee, kind in index.calls
+            if kind != "identifier" or (self._decodes(callee) and not self._is_statement(call))
         ]
         candidates += [
             node for node in index.of("template") if b"${" in self._text[node.start_byte : node.end_byte]
@@ -118,6 +124,12 @@ class Strings:
         return (
             self._constants.of_binding(binding) is not UNKNOWN or self._program.names.of_binding(binding).known
         )
+
+    def _is_statement(self, call: Node) -> bool:
+        """Whether nothing uses what a call returns."""
+        start, text = call.start_byte, self._text
+        before = text[max(start - 24, 0) : start].rstrip()[-1:]
+        return before in _STATEMENT_ENDS and _ENDS.match(text, call.end_byte) is not None
 
     def _decodes(self, callee: Node) -> bool:
         """Whether a plain name is, or is an alias of, a function that is folded."""
