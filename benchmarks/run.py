@@ -34,7 +34,7 @@ from isal import igzip
 from npmguard import __version__
 from npmguard.config import Limits, load_config
 from npmguard.detect.rule import load_ruleset
-from npmguard.lockfile.package_lock import read_lockfile
+from npmguard.lockfile.reader import read_lockfile
 from npmguard.registry.client import RegistryClient
 from npmguard.registry.npmrc import load_npm_config
 from npmguard.worker import analyse_tarball

@@ -36,7 +36,7 @@ def scan(
     Raises:
         UsageError: no such lockfile, one that cannot be read, a setting or an acceptance that cannot be used.
     """
-    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile  # noqa: PLC0415 - as of use
+    from npmguard.lockfile.reader import find_lockfile, read_lockfile  # noqa: PLC0415 - as of use
 
     found = find_lockfile(Path(path))
     settings = config if config is not None else load_config(found.parent)

@@ -68,7 +68,7 @@ def root(
 
 
 def _read_lock(path: Path, limits: Limits) -> Lockfile:
-    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
+    from npmguard.lockfile.reader import find_lockfile, read_lockfile
 
     return read_lockfile(find_lockfile(path), limits)
 

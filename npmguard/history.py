@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from npmguard import __version__
 from npmguard.lockfile.pinned import Pinned, try_pinned
+from npmguard.lockfile.reader import LOCKFILE_NAMES
 from npmguard.model import Exposure, ExposureWindow, HistoryReport, Verdict
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from npmguard.repository import FileChange, Repository
     from npmguard.scanner import Scanner
 
-NAMES = ("package-lock.json", "npm-shrinkwrap.json")
+NAMES = tuple(name for name in LOCKFILE_NAMES if name != "bun.lockb")
 _BAD = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})
 _Bad = dict[Pinned, tuple[Verdict, "tuple[Finding, ...]"]]
 
@@ -43,7 +44,7 @@ def walk_history(
     states: dict[str, frozenset[Pinned]] = {}
     unread: list[str] = []
     for id_, content in repository.contents(names):
-        read = try_pinned(content, f"{names[id_]} as {id_[:12]}")
+        read = try_pinned(content, f"{names[id_]} as {id_[:12]}", names[id_].rpartition("/")[2])
         if isinstance(read, str):
             unread.append(read)
             read = frozenset()

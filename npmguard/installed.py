@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from npmguard import __version__
 from npmguard.audit.catalogue import AuditRule
 from npmguard.detect.verdict import decide
-from npmguard.errors import NpmguardError
+from npmguard.errors import NpmguardError, UsageError
 from npmguard.model import (
     Confidence,
     Evidence,
@@ -95,7 +95,14 @@ def scan_installed(
     Every installed folder is compared, file by file, with its tarball, and what differs is judged as code that
     is new against it. npm's own changes are known: ``.gitignore`` becomes ``.npmignore``, a hashbang loses its
     carriage return, an install script may add files.
+
+    Raises:
+        UsageError: the lock is not npm's, which alone tells of folders.
     """
+    if lock.manager != "npm":
+        raise UsageError(
+            f"{lock.path}: --installed reads npm's own lock alone, whose entries are folders of node_modules"
+        )
     there = [package for package in lock.packages if (project / package.location).is_dir()]
     absent = [package for package in lock.packages if not (project / package.location).is_dir()]
     tree = _Tree(lock, project, config)

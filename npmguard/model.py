@@ -99,7 +99,8 @@ class LockedPackage:
     """An entry of the lock that names a registry tarball.
 
     ``name`` is the package's real name and ``alias`` the name it is installed under where that differs.
-    ``location`` is the entry's key as v2/v3 spell it (``node_modules/a/node_modules/b``), for v1 too.
+    ``location`` is the entry's key as v2/v3 spell it (``node_modules/a/node_modules/b``), for v1 too; in locks
+    that know no folders it is a key of the same use (``a@1.2.3``).
     ``resolved`` is the URL as written, or None. ``line`` is the entry's 1-based line in the lockfile.
 
     npm downloads what ``resolved`` says, whatever the entry calls it. ``resolved_name`` and
@@ -134,6 +135,8 @@ class SkipReason(StrEnum):
     FILE = "file"  # file: tarball or folder
     URL = "url"  # a tarball from a host that is no registry
     BUNDLED = "bundled"  # scanned inside the tarball of the package that bundles it
+    PATCH = "patch"  # the project's own changes to a package whose own entry is judged
+    FOREIGN = "foreign"  # an SBOM's component that is no npm package
     INVALID = "invalid"  # an entry that says too little to know what it is
 
 
@@ -157,11 +160,16 @@ class SkippedPackage:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What one entry of the lock asks for: ``spec`` is the range, tag or alias spec as written."""
+    """What one entry of the lock asks for: ``spec`` is the range, tag or alias spec as written.
+
+    ``leads_to`` is the location of what answers it, where the lock says so itself. None: npm's walk up the
+    node_modules folders finds it.
+    """
 
     name: str
     spec: str
     kind: str  # "prod" | "dev" | "optional" | "peer" | "peer-optional" | "workspace"
+    leads_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,9 @@ class Lockfile:
     ``nodes`` is keyed by location and holds the project itself under ``""``. ``entries`` is the number of
     entries in the file, so that ``len(packages) + len(skipped) == entries`` can be checked. ``missing`` is
     what the project asks for and the lock does not hold, each with the location that asks: npm would choose
-    a version at install time, so nothing can be said of it.
+    a version at install time, so nothing can be said of it. ``manager`` is whose lock it is: ``npm``,
+    ``yarn-classic``, ``yarn``, ``pnpm``, ``bun``, or ``cyclonedx`` for an SBOM. ``notes`` say, a sentence each,
+    what a lock of that kind cannot tell.
     """
 
     path: str
@@ -196,6 +206,8 @@ class Lockfile:
     skipped: tuple[SkippedPackage, ...]
     nodes: Mapping[str, LockNode] = field(repr=False, compare=False)
     missing: tuple[tuple[str, Requirement], ...] = ()
+    manager: str = "npm"
+    notes: tuple[str, ...] = ()
 
 
 # --- registry --------------------------------------------------------------------------------------------

@@ -18,8 +18,11 @@ USAGE = 2
 INCOMPLETE = 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells tell it
 
-#: Skipped entries whose code is judged elsewhere (bundled) or is the project's own: they leave nothing open.
-JUDGED_ELSEWHERE = frozenset({SkipReason.LINK, SkipReason.WORKSPACE, SkipReason.BUNDLED})
+#: Skipped entries whose code is judged elsewhere (bundled, patched), is the project's own or no npm package:
+#: they leave nothing open.
+JUDGED_ELSEWHERE = frozenset(
+    {SkipReason.LINK, SkipReason.WORKSPACE, SkipReason.BUNDLED, SkipReason.PATCH, SkipReason.FOREIGN}
+)
 
 _FLAGGED_BY: dict[FailOn, frozenset[Verdict]] = {
     "malicious": frozenset({Verdict.MALICIOUS}),

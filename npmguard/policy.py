@@ -84,7 +84,14 @@ def apply_policy(report: ScanReport, lock: Lockfile, policy: Policy) -> ScanRepo
             for finding in question(entries[location], package, policy)
         }
         packages.append(_held(package, tuple(broken.values()), policy))
-    return replace(report, packages=tuple(packages))
+    report = replace(report, packages=tuple(packages))
+    if policy.install_scripts != "any" and lock.manager != "npm":
+        untold = (
+            f"{lock.path}: a lock of this kind does not say which packages have install scripts, so that the"
+            " policy on install-scripts was not checked"
+        )
+        report = replace(report, incomplete=(*report.incomplete, untold))
+    return report
 
 
 def covers(pattern: str, name: str) -> bool:

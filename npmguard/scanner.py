@@ -21,6 +21,7 @@ from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageErr
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.intel.campaigns import load_campaigns
 from npmguard.judge import Judge, Judgement, as_locked
+from npmguard.lockfile.resolved import redact
 from npmguard.memory import few_arenas
 from npmguard.model import (
     Comparison,
@@ -33,10 +34,12 @@ from npmguard.model import (
     IntegrityReport,
     LockedPackage,
     Lockfile,
+    LockNode,
     Manifest,
     PackageReport,
     Packument,
     Release,
+    Requirement,
     ScanReport,
     SkipReason,
     Specimen,
@@ -46,7 +49,7 @@ from npmguard.model import (
 from npmguard.package.directory import pack_directory
 from npmguard.package.version import parse_version
 from npmguard.target import parse_spec, pick_version
-from npmguard.way_out import way_out
+from npmguard.way_out import overrides_place, way_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,7 +135,7 @@ class Scanner:
             path=lock.path,
             packages=tuple(reports),
             skipped=lock.skipped,
-            notes=(*self._judge.notes, *_early(reports)),
+            notes=(*lock.notes, *self._judge.notes, *_early(reports)),
             incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._judge.known().incomplete),
         )
 
@@ -322,8 +325,21 @@ class Scanner:
         report = replace(report, paths=paths, more_paths=more)
         if judgement.verdict is Verdict.UNVERIFIED:
             return report
-        report = replace(report, fix=self._fix(first, judgement, tree.requirers(report.locations)))
-        return replace(report, notes=(*report.notes, *_way_out(report, tree.direct)))
+        requirers = [
+            (label, requirement.spec or self._range_of(node, requirement))
+            for label, node, requirement in tree.requirers(report.locations)
+        ]
+        report = replace(report, fix=self._fix(first, judgement, sorted(set(requirers))))
+        return replace(report, notes=(*report.notes, *_way_out(report, tree)))
+
+    def _range_of(self, node: LockNode, requirement: Requirement) -> str:
+        """What a package asks for, as the registry tells, where the lock does not say it; else any version."""
+        try:
+            manifest = self._judge.client.packument(node.name).releases[node.version or ""].manifest
+        except (RegistryError, KeyError):
+            return "*"
+        told = {**manifest.peer_dependencies, **manifest.dependencies, **manifest.optional_dependencies}
+        return told.get(requirement.name, "*")
 
     def _fix(self, package: LockedPackage, judgement: Judgement, requirers: Sequence[tuple[str, str]]) -> Fix:
         from npmguard.remedy import nearest_clean  # noqa: PLC0415 - only a flagged package needs it
@@ -374,20 +390,27 @@ class _Tree:
         return DependencyGraph(self._lock)
 
     @property
-    def direct(self) -> list[str]:
-        return [requirement.name for requirement in self._lock.nodes[""].requires]
+    def manager(self) -> str:
+        return self._lock.manager
+
+    def direct(self, locations: Sequence[str]) -> list[str]:
+        """The names that the project asks for; those alone that lead to *locations*, where the lock says so."""
+        return [
+            requirement.name
+            for requirement in self._lock.nodes[""].requires
+            if requirement.kind != "workspace"
+            and (requirement.leads_to is None or requirement.leads_to in locations)
+        ]
 
     def paths(self, locations: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], int]:
         ways = self._graph.paths_to(*locations, limit=_MAX_PATHS)
         return ways.paths, ways.more
 
-    def requirers(self, locations: Sequence[str]) -> list[tuple[str, str]]:
-        found = {
-            (f"{node.name}@{node.version}" if node.location else node.name or "the project", requirement.spec)
-            for location in locations
-            for node, requirement in self._graph.requirers(location)
-        }
-        return sorted(found)
+    def requirers(self, locations: Sequence[str]) -> Iterator[tuple[str, LockNode, Requirement]]:
+        for location in locations:
+            for node, requirement in self._graph.requirers(location):
+                label = f"{node.name}@{node.version}" if node.location else node.name or "the project"
+                yield label, node, requirement
 
 
 def _chosen(packument: Packument, wanted: str) -> LockedPackage:
@@ -426,25 +449,27 @@ def _early(reports: Sequence[PackageReport]) -> Iterator[str]:
                 yield f"{report.name}@{report.version}: {note}"
 
 
-def _way_out(report: PackageReport, direct: Sequence[str]) -> Iterator[str]:
+def _way_out(report: PackageReport, tree: _Tree) -> Iterator[str]:
     """What to type, and what to do where the version ever ran."""
-    way = way_out(report, direct)
+    way = way_out(report, tree.direct(report.locations), tree.manager)
     if way is None:
         return
     if way.commands:
         yield f"run: {' && '.join(way.commands)}"
     if way.overrides:
-        yield f"package.json needs overrides first, see npmguard scan --fix-overrides: {way.explanation}"
+        yield f"{overrides_place(tree.manager)} first, see npmguard scan --fix-overrides: {way.explanation}"
     for advice in way.if_it_ran:
         yield f"if it ever ran: {advice}"
 
 
 def _missing(lock: Lockfile) -> Iterator[str]:
     """What the project asks for and the lock does not hold."""
+    tool = lock.manager.partition("-")[0]
     for location, requirement in lock.missing:
         yield (
-            f"{requirement.name}@{requirement.spec}, which {location or 'the project'} asks for, is not in the"
-            " lock: npm would choose a version when it installs; run npm install, commit the lock, scan again"
+            f"{requirement.name}@{redact(requirement.spec)}, which {location or 'the project'} asks for, is not"
+            f" in the lock: {tool} would choose a version when it installs; run {tool} install, commit the"
+            " lock, scan again"
         )
 
 

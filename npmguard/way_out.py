@@ -31,6 +31,35 @@ _FLAGGED: Final = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})
 
 
 @dataclass(frozen=True, slots=True)
+class _Tool:
+    """What a package manager other than npm is told: the commands' beginnings, and where overrides stand."""
+
+    pin: str
+    install: str
+    show: str
+    keys: tuple[str, ...]
+    place: str
+
+
+_TOOLS: Final = {
+    "yarn-classic": _Tool(
+        "yarn upgrade --exact", "yarn install", "yarn why", ("resolutions",), "package.json needs resolutions"
+    ),
+    "yarn": _Tool(
+        "yarn up --exact", "yarn install", "yarn why", ("resolutions",), "package.json needs resolutions"
+    ),
+    "pnpm": _Tool(
+        "pnpm add --save-exact",
+        "pnpm install",
+        "pnpm why",
+        ("pnpm", "overrides"),
+        "package.json needs pnpm.overrides (pnpm 10 and newer: overrides in pnpm-workspace.yaml)",
+    ),
+    "bun": _Tool("bun add --exact", "bun install", "bun why", ("overrides",), "package.json needs overrides"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class WayOut:
     """How to be rid of one flagged version.
 
@@ -49,11 +78,15 @@ class WayOut:
     if_it_ran: tuple[str, ...] = ()
 
 
-def way_out(package: PackageReport, direct: Collection[str] | None = None) -> WayOut | None:
+def way_out(
+    package: PackageReport, direct: Collection[str] | None = None, manager: str = "npm"
+) -> WayOut | None:
     """The way out of one package version; None where it is not flagged.
 
     *direct* are the names that the project's own package.json depends on. Without them, a package that the
     report's paths show to be a direct dependency counts as one under each name that it has at the top.
+    *manager* is that of :attr:`npmguard.model.Lockfile.manager`; for any but npm, *direct* are the names under
+    which the project asks for this very version.
     """
     if package.verdict not in _FLAGGED:
         return None
@@ -71,6 +104,11 @@ def way_out(package: PackageReport, direct: Collection[str] | None = None) -> Wa
             "Its name or version holds characters that do not belong into a command or a package.json;"
             " change it by hand."
         )
+    if manager != "npm":
+        tool = _TOOLS.get(manager)
+        if tool is None:
+            return stuck(f"{target} is {reason}. Change it in the project that the file tells of.")
+        return _by_tool(package, target, sorted(filter(_is_name, direct or ())), tool, advice)
     tops = _names_at_the_top(package, direct)
     commands = [f"npm install --save-exact {_quoted(_install_spec(it, package.name, target))}" for it in tops]
     overrides = dict(_overrides(package, target, tops)) if _is_transitive(package) else {}
@@ -88,8 +126,16 @@ def way_out(package: PackageReport, direct: Collection[str] | None = None) -> Wa
     )
 
 
+def overrides_place(manager: str) -> str:
+    """Which file needs what, in words, where a way out has overrides."""
+    return _TOOLS[manager].place if manager in _TOOLS else "package.json needs overrides"
+
+
 def overrides_block(
-    report: ScanReport, existing: Mapping[str, Any] | None = None, direct: Collection[str] | None = None
+    report: ScanReport,
+    existing: Mapping[str, Any] | None = None,
+    direct: Collection[str] | None = None,
+    manager: str = "npm",
 ) -> str:
     """The ``overrides`` block for package.json that leads away from every flagged version, as JSON.
 
@@ -99,17 +145,45 @@ def overrides_block(
     """
     found: list[tuple[str, tuple[int, ...], str, str]] = []
     for package in report.packages:
-        way = way_out(package, direct)
+        way = way_out(package, direct, manager)
         if way is not None:
             numbers = tuple(int(it) for it in re.findall(r"[0-9]{1,16}", package.version)[:3])
             found += [(package.name, numbers, key, value) for key, value in way.overrides.items()]
     found.sort(key=lambda it: (it[0], tuple(-number for number in it[1]), it[2]))
     block: dict[str, Any] = {key: value for _, _, key, value in found}
     block.update((key, value) for key, value in (existing or {}).items() if key not in block)
-    return json.dumps({"overrides": block}, indent=2, ensure_ascii=True) + "\n"
+    for key in reversed(_TOOLS[manager].keys if manager in _TOOLS else ("overrides",)):
+        block = {key: block}
+    return json.dumps(block, indent=2, ensure_ascii=True) + "\n"
 
 
 # --- commands and overrides ---
+
+
+def _by_tool(
+    package: PackageReport, target: str, tops: list[str], tool: _Tool, advice: tuple[str, ...]
+) -> WayOut:
+    """The way out by another package manager, whose overrides hold for every version of a name."""
+    commands = [f"{tool.pin} {_quoted(_install_spec(it, package.name, target))}" for it in tops]
+    overrides = {package.name: target} if _is_transitive(package) else {}
+    if overrides:
+        commands.append(tool.install)
+    commands.append(f"{tool.show} {_quoted(package.name)}")
+    parts = [_merit(package, target)]
+    if overrides:
+        parts.append(
+            "Other packages ask for it too: add it there first, and take it out when the dependents have moved"
+            " on. It holds for every version of the package in the tree."
+        )
+    return WayOut(
+        name=package.name,
+        version=package.version,
+        to=target,
+        commands=tuple(commands),
+        overrides=overrides,
+        explanation=" ".join(parts),
+        if_it_ran=advice,
+    )
 
 
 def _overrides(package: PackageReport, target: str, direct: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -162,12 +236,7 @@ def _is_version(text: str) -> bool:
 
 
 def _explanation(package: PackageReport, target: str, *, direct: bool, overridden: bool) -> str:
-    reason = package.fix.reason if package.fix is not None else ""
-    parts = []
-    if package.fix is not None and package.fix.version is None:
-        parts.append(f"{target} is clean, and some dependent does not ask for it: {reason}.")
-    else:
-        parts.append(f"{target} is {reason}.")
+    parts = [_merit(package, target)]
     if direct:
         parts.append("The exact version keeps npm from going back to the flagged one.")
     if overridden:
@@ -177,6 +246,13 @@ def _explanation(package: PackageReport, target: str, *, direct: bool, overridde
             " moved on."
         )
     return " ".join(parts)
+
+
+def _merit(package: PackageReport, target: str) -> str:
+    reason = package.fix.reason if package.fix is not None else ""
+    if package.fix is not None and package.fix.version is None:
+        return f"{target} is clean, and some dependent does not ask for it: {reason}."
+    return f"{target} is {reason}."
 
 
 # --- after the fact ---

@@ -34,7 +34,7 @@ def accept(
 ) -> int:
     """Accept a rule's findings in one version: npmguard accept a@1.2.3 too-young --reason "read the diff"."""
     from npmguard.accepted import Entry, read_acceptances
-    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
+    from npmguard.lockfile.reader import find_lockfile, read_lockfile
 
     found = find_lockfile(path)
     settings = settings_of(found.parent, config)

@@ -66,7 +66,7 @@ def scan(
     After an installation: npmguard scan --installed.
     """
     from npmguard.api import scan_change, scan_lock
-    from npmguard.lockfile.package_lock import find_lockfile, read_lockfile
+    from npmguard.lockfile.reader import find_lockfile, read_lockfile
 
     if installed and against is not None:
         raise UsageError("--installed and --against: choose one; the first looks at node_modules")
@@ -112,7 +112,7 @@ def scan(
 
 def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
     """The earlier state of *lock*: another lockfile, or this one as a revision of the repository had it."""
-    from npmguard.lockfile.package_lock import parse_lockfile, read_lockfile
+    from npmguard.lockfile.reader import parse_lockfile, read_lockfile
     from npmguard.repository import Repository
 
     if Path(against).exists():
@@ -127,4 +127,6 @@ def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
 def _overrides(report: ScanReport, lock: Lockfile) -> str:
     from npmguard.way_out import overrides_block
 
-    return overrides_block(report, direct=[requirement.name for requirement in lock.nodes[""].requires])
+    return overrides_block(
+        report, direct=[requirement.name for requirement in lock.nodes[""].requires], manager=lock.manager
+    )

@@ -50,48 +50,52 @@ def judge(entry: Entry, bundler: str | None) -> LockedPackage | SkippedPackage:
     """
     if entry.replaced_by is not None:
         reason = f"line {entry.replaced_by} has another entry for this location, and npm takes the last one"
-        return _skip(entry, SkipReason.INVALID, reason)
+        return skip(entry, SkipReason.INVALID, reason)
     if not is_clean_location(entry.location):
-        return _skip(entry, SkipReason.INVALID, "the location is no plain relative path")
+        return skip(entry, SkipReason.INVALID, "the location is no plain relative path")
     if entry.meta.get("link"):
         return _link(entry)
     installed = installed_name(entry.location)
     if installed is None:
         return _folder(entry)
-    name = entry.real_name or installed
+    return judge_installed(entry, entry.real_name or installed, installed, bundler)
+
+
+def judge_installed(
+    entry: Entry, name: str, installed: str, bundler: str | None = None
+) -> LockedPackage | SkippedPackage:
+    """What *entry* is, being no folder of the project but the package *name*, installed under *installed*.
+
+    What ``resolved`` says decides, since that is what a package manager downloads.
+    """
     if not (is_package_name(name) and is_package_name(installed)):
         bad = installed if is_package_name(name) else name
-        return _skip(entry, SkipReason.INVALID, f'"{printable(bad)}" is no name that npm allows')
-    return _installed(entry, name, installed, bundler)
-
-
-def _installed(entry: Entry, name: str, installed: str, bundler: str | None) -> LockedPackage | SkippedPackage:
-    """A package in a node_modules folder: what ``resolved`` says decides, since npm downloads that."""
+        return skip(entry, SkipReason.INVALID, f'"{printable(bad)}" is no name that npm allows')
     meta = entry.meta
     for field in ("name", "version", "resolved", "integrity"):
         value = meta.get(field)
         if value and not isinstance(value, str):
-            return _skip(entry, SkipReason.INVALID, f"{field} is {kind_of(value)}, not a string", name)
+            return skip(entry, SkipReason.INVALID, f"{field} is {kind_of(value)}, not a string", name)
     resolved, version = _text(meta, "resolved"), _text(meta, "version")
     tarball: RegistryTarball | None = None
     if resolved:
         source, tarball = classify(resolved)
         if source is Source.UNKNOWN:
-            return _skip(
+            return skip(
                 entry, SkipReason.INVALID, f'resolved is no address: "{redact(resolved)}"', name, version
             )
         if source is not Source.REGISTRY:
-            return _skip(entry, _SKIPPED_SOURCES[source], redact(resolved), name, version)
+            return skip(entry, _SKIPPED_SOURCES[source], redact(resolved), name, version)
     if not version and tarball:
         version = version_told(tarball)
     if not version:
-        return _skip(entry, SkipReason.INVALID, "neither a version nor an address that tells one", name)
+        return skip(entry, SkipReason.INVALID, "neither a version nor an address that tells one", name)
     if not is_version(version):
         detail = f'"{printable(version)}" is no exact version'
-        return _skip(entry, SkipReason.INVALID, detail, name, version)
+        return skip(entry, SkipReason.INVALID, detail, name, version)
     integrity = _text(meta, "integrity")
     if bundler is not None and not resolved and not integrity:
-        return _skip(
+        return skip(
             entry, SkipReason.BUNDLED, f"inside the tarball of {printable(bundler)}", name, version, bundler
         )
     return LockedPackage(
@@ -113,27 +117,7 @@ def _installed(entry: Entry, name: str, installed: str, bundler: str | None) -> 
     )
 
 
-def _link(entry: Entry) -> SkippedPackage:
-    if entry.target is None:
-        return _skip(entry, SkipReason.INVALID, "a link that says no target")
-    target = printable(entry.target) or "the project itself"
-    return _skip(entry, SkipReason.LINK, f"link to {target}", entry.real_name)
-
-
-def _folder(entry: Entry) -> SkippedPackage:
-    """A folder of the project, or beside it; npm never downloads anything for it."""
-    if "node_modules" in entry.location.split("/"):
-        return _skip(entry, SkipReason.INVALID, "a folder inside node_modules that is no package's own")
-    name = entry.real_name or entry.location.rpartition("/")[2]
-    return _skip(entry, SkipReason.WORKSPACE, f"folder {printable(entry.location)}", name)
-
-
-def _text(meta: Mapping[str, object], field: str) -> str | None:
-    value = meta.get(field)
-    return value if isinstance(value, str) and value else None
-
-
-def _skip(
+def skip(
     entry: Entry,
     reason: SkipReason,
     detail: str,
@@ -141,6 +125,7 @@ def _skip(
     version: str | None = None,
     bundler: str | None = None,
 ) -> SkippedPackage:
+    """*entry* as one that is not judged, for that *reason*; what can be no name or version is left out."""
     return SkippedPackage(
         location=entry.location,
         line=entry.line,
@@ -150,3 +135,23 @@ def _skip(
         version=version if version and is_version(version) else None,
         bundler=bundler,
     )
+
+
+def _link(entry: Entry) -> SkippedPackage:
+    if entry.target is None:
+        return skip(entry, SkipReason.INVALID, "a link that says no target")
+    target = printable(entry.target) or "the project itself"
+    return skip(entry, SkipReason.LINK, f"link to {target}", entry.real_name)
+
+
+def _folder(entry: Entry) -> SkippedPackage:
+    """A folder of the project, or beside it; npm never downloads anything for it."""
+    if "node_modules" in entry.location.split("/"):
+        return skip(entry, SkipReason.INVALID, "a folder inside node_modules that is no package's own")
+    name = entry.real_name or entry.location.rpartition("/")[2]
+    return skip(entry, SkipReason.WORKSPACE, f"folder {printable(entry.location)}", name)
+
+
+def _text(meta: Mapping[str, object], field: str) -> str | None:
+    value = meta.get(field)
+    return value if isinstance(value, str) and value else None

@@ -8,13 +8,8 @@ SUPPORTED = (
     "npmguard reads package-lock.json and npm-shrinkwrap.json of npm 5 or newer (lockfileVersion 1, 2, 3)"
 )
 
-TOOL_BY_FILE_NAME = {
-    "yarn.lock": "Yarn",
-    "pnpm-lock.yaml": "pnpm",
-    "pnpm-lock.yml": "pnpm",
+UNSUPPORTED_BY_FILE_NAME = {
     "shrinkwrap.yaml": "pnpm 2 or older",
-    "bun.lock": "Bun",
-    "bun.lockb": "Bun",
     "deno.lock": "Deno",
     "vlt-lock.json": "vlt",
 }

@@ -57,7 +57,7 @@ class DependencyGraph:
         resolver = Resolver(self._nodes)
         for location, node in self._nodes.items():
             for requirement in node.requires:
-                found = resolver.resolve(location, requirement.name)
+                found = requirement.leads_to or resolver.resolve(location, requirement.name)
                 if found is None:
                     continue
                 found = self._behind_links(found)

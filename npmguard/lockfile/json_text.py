@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 
 from npmguard.errors import LockfileSyntaxError
 from npmguard.lockfile.printable import printable
+from npmguard.lockfile.text import decode_text
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
-_OTHER_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 _MEND = "restore it from version control or make it anew with npm install --package-lock-only"
 
@@ -35,27 +34,27 @@ class JsonText:
     Args:
         data: the file's bytes.
         path: how the messages name the file.
+        mend: what the messages say to do about a file that is damaged.
 
     Raises:
         LockfileSyntaxError: not UTF-8, not JSON, not an object, or nested deeper than Python's stack; or text
             that npm would take for a merge conflict and so read as something else than what it says.
     """
 
-    def __init__(self, data: bytes, path: str) -> None:
+    def __init__(self, data: bytes, path: str, mend: str = _MEND) -> None:
         self.path = path
+        self._mend = mend
         self._counted = (0, 1)  # an offset and its line, so that ascending questions cost one pass in all
-        self.text = self._decode_text(data)
-        if not self.text.strip():
-            raise LockfileSyntaxError(f"{path}: the file is empty; {_MEND}")
+        self.text = decode_text(data, path, mend)
         self._refuse_conflict()
         self._refuse_lone_surrogate()
         start = self.skip_space(0)
         value, end = self.value(start)
         end = self.skip_space(end)
         if end != len(self.text):
-            raise self.error(end, f"not valid JSON: extra data after the end; {_MEND}")
+            raise self.error(end, f"not valid JSON: extra data after the end; {self._mend}")
         if not isinstance(value, dict):
-            raise self.error(start, f"holds {kind_of(value)} where a lockfile's object belongs; {_MEND}")
+            raise self.error(start, f"holds {kind_of(value)} where a lockfile's object belongs; {self._mend}")
         self.top: dict[str, object] = value
         self.start = start
 
@@ -85,26 +84,15 @@ class JsonText:
             value, end = _DECODER.raw_decode(self.text, offset)
         except json.JSONDecodeError as error:
             reason = error.msg[0].lower() + error.msg[1:]
-            raise self.error(error.pos, f"not valid JSON: {reason}; {_MEND}") from None
+            raise self.error(error.pos, f"not valid JSON: {reason}; {self._mend}") from None
         except ValueError as error:
             at = self.text.find(str(error), offset)
-            raise self.error(max(at, offset), f"not valid JSON: {error} is no JSON value; {_MEND}") from None
-        except RecursionError:
-            raise self.error(offset, f"nested too deeply to be a lockfile; {_MEND}") from None
-        return value, end
-
-    def _decode_text(self, data: bytes) -> str:
-        body = data.removeprefix(codecs.BOM_UTF8)
-        if body.startswith(_OTHER_ENCODINGS) or b"\0" in body[:4]:
-            raise LockfileSyntaxError(f"{self.path}: UTF-16 or UTF-32 text; npm writes UTF-8, save it as UTF-8")
-        try:
-            return body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = body.count(b"\n", 0, error.start) + 1
-            column = error.start - body.rfind(b"\n", 0, error.start)
-            raise LockfileSyntaxError(
-                f"{self.path}:{line}:{column}: not UTF-8 text: byte 0x{body[error.start]:02x}; {_MEND}"
+            raise self.error(
+                max(at, offset), f"not valid JSON: {error} is no JSON value; {self._mend}"
             ) from None
+        except RecursionError:
+            raise self.error(offset, f"nested too deeply to be a lockfile; {self._mend}") from None
+        return value, end
 
     def _refuse_conflict(self) -> None:
         """Refuse what npm's parse-conflict-json takes for a merge conflict, inside JSON strings too.
@@ -120,7 +108,7 @@ class JsonText:
         """Refuse an escape that stands for no character: it could not be printed, stored or compared."""
         for match in _ESCAPE.finditer(self.text):
             if match[1]:
-                raise self.error(match.start(), f"not Unicode text: \\{match[1]} stands alone; {_MEND}")
+                raise self.error(match.start(), f"not Unicode text: \\{match[1]} stands alone; {self._mend}")
 
 
 class ObjectReader:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from npmguard.config import Limits
-from npmguard.errors import LockfileError, LockfileNotFound, UnsupportedLockfile
+from npmguard.errors import UnsupportedLockfile
 from npmguard.lockfile.compatibility import told_to_npm_6_alone
 from npmguard.lockfile.entries import Entry, judge
-from npmguard.lockfile.foreign import SUPPORTED, TOOL_BY_FILE_NAME, tool_of_content
+from npmguard.lockfile.foreign import SUPPORTED, tool_of_content
 from npmguard.lockfile.identity import installed_name
 from npmguard.lockfile.json_text import JsonText, ObjectReader, kind_of
 from npmguard.lockfile.legacy import read_dependencies
@@ -30,57 +28,16 @@ FILE_NAMES = ("npm-shrinkwrap.json", "package-lock.json")
 HIDDEN_FILE_NAME = ".package-lock.json"
 """What npm keeps inside node_modules: the lock of what is installed, without the project itself."""
 
-_MAKE_ONE = "npm install --package-lock-only makes one"
 _VERSIONS = (1, 2, 3)
-_PIECE = 1024**2
 
 
-def find_lockfile(path: Path) -> Path:
-    """The lockfile that *path* means: the file itself, or the one npm would read in that folder.
+def read_package_lock(
+    data: bytes, path: str, read_manifest: Callable[[], Mapping[str, object] | None] = lambda: None
+) -> Lockfile:
+    """Read the bytes of npm's lock; *path* is how results and messages name it.
 
-    Raises:
-        LockfileNotFound: there is nothing at *path*, or no lock in the folder.
-        UnsupportedLockfile: the file, or all that the folder has, is another package manager's lock.
-    """
-    try:
-        if path.is_dir():
-            return _find_in_folder(path)
-        if not path.exists():
-            raise LockfileNotFound(
-                f"{path}: no such file or folder; give a project's folder or its package-lock.json"
-            )
-    except (OSError, ValueError) as error:
-        raise LockfileNotFound(f"{path}: cannot be read: {_reason(error)}") from error
-    if tool := TOOL_BY_FILE_NAME.get(path.name):
-        raise _unsupported(str(path), tool)
-    return path
-
-
-def read_lockfile(path: Path, limits: Limits) -> Lockfile:
-    """Find and read the lockfile of *path*, a file or a folder.
-
-    A v1 lock and a hidden lock do not say what the project itself asks for; the package.json beside them is
-    read for that, where there is one.
-
-    Raises:
-        LockfileError: as :func:`find_lockfile` and :func:`parse_lockfile` say; or the file cannot be read, or
-            is over ``limits.lockfile_bytes``.
-    """
-    path = find_lockfile(path)
-    manifest = path.parent / "package.json"
-    if path.name == HIDDEN_FILE_NAME:
-        manifest = path.parent.parent / "package.json"
-
-    def read_manifest() -> Mapping[str, object] | None:
-        if not manifest.is_file():
-            return None
-        return JsonText(_read_bytes(manifest, limits), str(manifest)).top
-
-    return _parse(_read_bytes(path, limits), str(path), read_manifest)
-
-
-def parse_lockfile(data: bytes, path: str) -> Lockfile:
-    """Read the bytes of a lockfile; *path* is how results and messages name it.
+    A v1 lock and a hidden lock do not say what the project itself asks for; *read_manifest* is asked for the
+    package.json beside them then.
 
     Where two different entries stand for one location, npm takes the last: that one is judged, and each
     earlier one is skipped as ``invalid``, so that no reader's choice can hide a package. A v2 file tells each
@@ -92,7 +49,12 @@ def parse_lockfile(data: bytes, path: str) -> Lockfile:
         LockfileSyntaxError: not JSON, or not a lockfile's shape; the message names line and column.
         UnsupportedLockfile: another package manager's lock, or an unknown lockfileVersion.
     """
-    return _parse(data, path, lambda: None)
+    if tool := tool_of_content(data):
+        raise UnsupportedLockfile(
+            f"{path}: a lock of {tool} under the name of npm's; give it the name that {tool} looks for, or"
+            " run npm install --package-lock-only"
+        )
+    return _parse(JsonText(data, path), path, read_manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +65,9 @@ class _Sections:
     dependencies: list[Entry] | None
 
 
-def _parse(data: bytes, path: str, read_manifest: Callable[[], Mapping[str, object] | None]) -> Lockfile:
-    if tool := tool_of_content(data):
-        raise _unsupported(path, tool)
-    json_text = JsonText(data, path)
+def _parse(
+    json_text: JsonText, path: str, read_manifest: Callable[[], Mapping[str, object] | None]
+) -> Lockfile:
     version = _version(json_text)
     sections = _read_sections(json_text)
     told_again: list[Entry] = []
@@ -245,41 +206,3 @@ def _bundler(location: str, flagged: set[str], nodes: Container[str]) -> str | N
     while above in flagged:
         above = parent_of(above)
     return above if above and above in nodes and installed_name(above) is not None else None
-
-
-def _find_in_folder(folder: Path) -> Path:
-    for name in FILE_NAMES:
-        if (folder / name).is_file():
-            return folder / name
-    for name, tool in TOOL_BY_FILE_NAME.items():
-        if (folder / name).is_file():
-            raise _unsupported(str(folder / name), tool)
-    if (folder / "node_modules" / HIDDEN_FILE_NAME).is_file():
-        hidden = folder / "node_modules" / HIDDEN_FILE_NAME
-        raise LockfileNotFound(f"{folder}: no package-lock.json; give {hidden} to check what is installed")
-    raise LockfileNotFound(f"{folder}: no package-lock.json and no npm-shrinkwrap.json; {_MAKE_ONE}")
-
-
-def _read_bytes(path: Path, limits: Limits) -> bytes:
-    """The file's bytes; read in pieces, since a pipe or a device does not say its size."""
-    pieces = bytearray()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                pieces += piece
-                if len(pieces) > limits.lockfile_bytes:
-                    raise LockfileError(
-                        f"{path}: over {limits.lockfile_bytes:,} bytes; raise lockfile-bytes under [limits] "
-                        "of npmguard.toml if that is right"
-                    )
-    except (OSError, ValueError) as error:
-        raise LockfileNotFound(f"{path}: cannot be read: {_reason(error)}") from error
-    return bytes(pieces)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _unsupported(path: str, tool: str) -> UnsupportedLockfile:
-    return UnsupportedLockfile(f"{path}: a lock of {tool}; {SUPPORTED}; {_MAKE_ONE}")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from npmguard.errors import LockfileError
-from npmguard.lockfile.package_lock import parse_lockfile
+from npmguard.lockfile.package_lock import FILE_NAMES
+from npmguard.lockfile.reader import parse_lockfile
 from npmguard.model import Integrity, LockedPackage
 
 _TREE = "node_modules/"
@@ -43,28 +44,29 @@ _DECODER = msgspec.json.Decoder(_Lock)
 Reader = Callable[[bytes, str], Iterator[LockedPackage]]
 
 
-def pinned_versions(data: bytes, path: str) -> frozenset[Pinned]:
-    """Every registry version that the lock in *data* pins; *path* is named in errors.
+def pinned_versions(data: bytes, path: str, name: str = "package-lock.json") -> frozenset[Pinned]:
+    """Every registry version that the lock in *data* pins; *path* is named in errors, *name* is the file's.
 
     Raises:
         LockfileError: it is none of the locks that npmguard reads.
     """
-    try:
-        packages = _DECODER.decode(data).packages
-    except msgspec.DecodeError:
-        packages = {}
-    if packages:
-        return frozenset(_of_entries(packages))
+    if name in FILE_NAMES:
+        try:
+            packages = _DECODER.decode(data).packages
+        except msgspec.DecodeError:
+            packages = {}
+        if packages:
+            return frozenset(_of_entries(packages))
     return frozenset(
         Pinned(each.name, each.version, str(each.integrity or ""))
-        for each in parse_lockfile(data, path).packages
+        for each in parse_lockfile(data, path, name).packages
     )
 
 
-def try_pinned(data: bytes, path: str) -> frozenset[Pinned] | str:
+def try_pinned(data: bytes, path: str, name: str = "package-lock.json") -> frozenset[Pinned] | str:
     """As :func:`pinned_versions`, or why it cannot be read."""
     try:
-        return pinned_versions(data, path)
+        return pinned_versions(data, path, name)
     except LockfileError as error:
         return str(error)
 

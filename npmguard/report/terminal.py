@@ -57,6 +57,8 @@ _NOT_CHECKED = {
     SkipReason.INVALID: "says too little to know what it is: nobody has checked it",
 }
 _CHECKED_ELSEWHERE = {
+    SkipReason.PATCH: "the project's changes to a package that is checked by itself",
+    SkipReason.FOREIGN: "no npm package",
     SkipReason.BUNDLED: "checked inside the tarball of the package that bundles it",
     SkipReason.WORKSPACE: "the project's own package",
     SkipReason.LINK: "a link to a folder of the project",

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from typer.testing import CliRunner
 
 from npmguard.errors import UsageError
-from npmguard.lockfile.package_lock import read_lockfile
+from npmguard.lockfile.reader import read_lockfile
 from npmguard.mail import command
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "mail"

@@ -18,7 +18,7 @@ import pytest
 from npmguard.config import Cache, Config, Feed, Limits, Network
 from npmguard.errors import FeedError
 from npmguard.intel.feed_update import update_feed
-from npmguard.lockfile.package_lock import read_lockfile
+from npmguard.lockfile.reader import read_lockfile
 from npmguard.model import PackageReport, ScanReport, Verdict
 from npmguard.outcome import INCOMPLETE, OK, exit_code
 from npmguard.registry.npmrc import NpmConfig

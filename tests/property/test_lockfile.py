@@ -14,7 +14,7 @@ from npmguard.errors import LockfileError
 from npmguard.lockfile.entries import Entry, judge
 from npmguard.lockfile.graph import DependencyGraph
 from npmguard.lockfile.json_text import JsonText
-from npmguard.lockfile.package_lock import parse_lockfile
+from npmguard.lockfile.reader import parse_lockfile
 from npmguard.lockfile.resolved import classify, redact
 from npmguard.model import Integrity, LockedPackage, Lockfile, SkippedPackage
 

@@ -48,7 +48,8 @@ def test_exit_code(verdicts: tuple[Verdict, ...], fail_on: FailOn, code: int) ->
 
 @pytest.mark.parametrize("reason", list(SkipReason))
 def test_a_skipped_entry_is_open_unless_it_is_judged_elsewhere(reason: SkipReason) -> None:
-    judged = {SkipReason.LINK, SkipReason.WORKSPACE, SkipReason.BUNDLED}
+    own = {SkipReason.LINK, SkipReason.WORKSPACE, SkipReason.PATCH}
+    judged = own | {SkipReason.BUNDLED, SkipReason.FOREIGN}
     assert exit_code(report(FINE, skipped=(reason,)), "malicious") == (0 if reason in judged else 3)
 
 

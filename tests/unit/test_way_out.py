@@ -266,3 +266,53 @@ def test_a_suspicious_version_is_looked_at_first() -> None:
 
 def test_the_advice_of_a_rule_is_no_evidence() -> None:
     assert "Wallets" not in advice(finding("reads-secrets", ("reads", "~/.ssh/id_rsa")))
+
+
+# --- other package managers ---
+
+
+@pytest.mark.parametrize(
+    ("manager", "commands"),
+    [
+        ("yarn-classic", ("yarn upgrade --exact debug@4.4.1", "yarn why debug")),
+        ("yarn", ("yarn up --exact debug@4.4.1", "yarn why debug")),
+        ("pnpm", ("pnpm add --save-exact debug@4.4.1", "pnpm why debug")),
+        ("bun", ("bun add --exact debug@4.4.1", "bun why debug")),
+    ],
+)
+def test_each_package_manager_has_its_own_command(manager: str, commands: tuple[str, ...]) -> None:
+    way = way_out(flagged(paths=DIRECT, locations=("debug@4.4.2",)), ["debug"], manager)
+    assert way is not None
+    assert way.commands == commands
+
+
+@pytest.mark.parametrize(
+    ("manager", "block"),
+    [
+        ("yarn-classic", {"resolutions": {"debug": "4.4.1"}}),
+        ("yarn", {"resolutions": {"debug": "4.4.1"}}),
+        ("pnpm", {"pnpm": {"overrides": {"debug": "4.4.1"}}}),
+        ("bun", {"overrides": {"debug": "4.4.1"}}),
+    ],
+)
+def test_each_package_manager_has_its_own_overrides(manager: str, block: dict[str, Any]) -> None:
+    package = flagged(paths=TRANSITIVE, locations=("debug@4.4.2",))
+    assert json.loads(overrides_block(report(package), manager=manager)) == block
+    way = way_out(package, (), manager)
+    assert way is not None
+    assert way.commands[0].endswith(" install")
+    assert "every version of the package" in way.explanation
+
+
+def test_an_alias_is_named_as_the_project_names_it() -> None:
+    way = way_out(flagged(paths=DIRECT, locations=("debug@4.4.2",)), ["log", "--evil; x"], "pnpm")
+    assert way is not None
+    assert way.commands[0] == "pnpm add --save-exact log@npm:debug@4.4.1"
+    assert len(way.commands) == 2
+
+
+def test_an_sbom_has_no_command() -> None:
+    way = way_out(flagged(paths=DIRECT), (), "cyclonedx")
+    assert way is not None
+    assert way.commands == ()
+    assert "4.4.1" in way.explanation

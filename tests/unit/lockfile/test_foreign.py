@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from npmguard.lockfile.foreign import TOOL_BY_FILE_NAME, tool_of_content
+from npmguard.lockfile.foreign import UNSUPPORTED_BY_FILE_NAME, tool_of_content
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "lockfiles"
 
@@ -32,7 +32,7 @@ def test_the_tool_is_named(content: bytes, tool: str) -> None:
 )
 def test_an_npm_lock_is_no_other_tools(path: Path) -> None:
     assert tool_of_content(path.read_bytes()) is None
-    assert path.name not in TOOL_BY_FILE_NAME
+    assert path.name not in UNSUPPORTED_BY_FILE_NAME
 
 
 def test_a_project_named_like_a_marker_is_still_npms() -> None:

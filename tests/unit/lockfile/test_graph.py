@@ -14,7 +14,7 @@ import pytest
 
 from npmguard.config import Limits
 from npmguard.lockfile.graph import COUNT_LIMIT, DependencyGraph
-from npmguard.lockfile.package_lock import parse_lockfile, read_lockfile
+from npmguard.lockfile.reader import parse_lockfile, read_lockfile
 from npmguard.model import Lockfile
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "lockfiles"
