@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from npmguard.api import scan_lock
 from npmguard.errors import UsageError
 from npmguard.lockfile.change import changes, narrowed
-from npmguard.lockfile.package_lock import parse_lockfile, read_lockfile
+from npmguard.lockfile.reader import parse_lockfile, read_lockfile
 from npmguard.rehearsal import rehearse, rehearse_specs
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Question:
         """
         if self.pinned:
             lock = read_lockfile(self.project, config.limits)
+            if lock.manager != "npm":
+                raise UsageError(f"{self.project}: no package-lock.json for npm ci; run npm install")
             return scan_lock(lock, config, scanner, progress=progress), None
         if self.specs:
             return judge_specs(self.npm, self.specs, self.project, config, scanner, progress), None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npmguard.errors import LockfileNotFound, UsageError
-from npmguard.lockfile.package_lock import parse_lockfile, read_lockfile
+from npmguard.lockfile.reader import parse_lockfile, read_lockfile
 from npmguard.model import Lockfile, SkippedPackage, SkipReason
 
 if TYPE_CHECKING:
