@@ -22,11 +22,20 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
+from npmguard.detect.cross_files import between
 from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
 from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
-from npmguard.javascript.flow_words import Mark, Marks, Source, flow_of, sink_marks, source_marks
+from npmguard.javascript.flow_words import (
+    RARE_SOURCES,
+    Mark,
+    Marks,
+    Source,
+    flow_of,
+    sink_marks,
+    source_marks,
+)
 from npmguard.javascript.wallets import SOLANA, address_kind
 
 if TYPE_CHECKING:
@@ -105,12 +114,18 @@ class Prefilter:
         """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
         selected: set[str] = set()
         building: set[str] = set()
+        contents: dict[str, bytes] = {}
+        ends: dict[str, set[str]] = {_FLOW_FROM: set(), _FLOW_TO: set()}
         paths: list[str] = []
         together: set[str] = set()
         addresses: set[str] = set()
         for path, content in files:
             fired, found = self._look(content)
             paths.append(path)
+            contents[path] = content
+            for end, held in ends.items():
+                if end in fired:
+                    held.add(path)
             together |= fired
             addresses |= found
             if _POSSIBLE in fired:
@@ -121,7 +136,7 @@ class Prefilter:
             selected |= building  # the file that uses them may hide what it does
         if len(selected) < len(paths) and self._possible_over(together, len(addresses)):
             return frozenset(paths)
-        return frozenset(selected)
+        return frozenset(selected) | between(contents, ends[_FLOW_FROM], ends[_FLOW_TO])
 
     def _look(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         """The conditions that hold for one file as it stands or with what it could build, and its addresses."""
@@ -221,6 +236,7 @@ def source_of(ruleset: Ruleset) -> str:
     words = sorted(trees.words)
     rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
     rules.append((_WORDS, _any_of(words)))
+    rules += trees.ends(ruleset)
     rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
     text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
     return "\n".join([*atoms.source(), *text])
@@ -229,6 +245,7 @@ def source_of(ruleset: Ruleset) -> str:
 _HAS_ADDRESS = "has_address"
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
+_FLOW_FROM, _FLOW_TO = "flow_from", "flow_to"  # one end of a flow that may go through several files
 _ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"
 
 
@@ -299,6 +316,17 @@ class _Trees:
                 for source, found in sinks.items()
             ]
         )
+
+    def ends(self, ruleset: Ruleset) -> list[tuple[str, str]]:
+        """The marks of the sources that are rare, and of the sinks that rules ask whether they reach."""
+        clauses = [each for signal in ruleset.signals.values() for each in clauses_of(signal.match)]
+        flows = [flow_of(name) for each in clauses if each.kind is ClauseKind.FLOW for name in each.names]
+        rare = [(source, sink) for source, sink in flows if source in RARE_SOURCES]
+        sources = [
+            self._marks(source_marks(source), tight=True) for source in sorted({each for each, _ in rare})
+        ]
+        sinks = [self._marks(sink_marks(sink), tight=True) for sink in sorted({each for _, each in rare})]
+        return [(_FLOW_FROM, _any_of(sources)), (_FLOW_TO, _any_of(sinks))]
 
     def _marks(self, marks: Marks, *, tight: bool) -> str:
         groups = []

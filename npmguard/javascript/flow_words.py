@@ -62,6 +62,19 @@ Marks = tuple[tuple[Mark, ...], ...]
 """Alternatives, of which each group must have one."""
 
 
+RARE_SOURCES = frozenset(
+    {
+        *(
+            Source.CREDENTIAL_FILE,
+            Source.BROWSER_PROFILE,
+            Source.WALLET_STORE,
+            Source.NPM_TOKEN,
+            Source.CLIPBOARD,
+        ),
+    }
+)
+"""Sources that few files have: such a file and one with a sink are worth parsing together."""
+
 FLOW_TARGET, FLOW_PART = 2, 3
 """Where the arguments of a FLOW fact tell what it goes to, and as what part of a request."""
 
