@@ -27,15 +27,8 @@ from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
 from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
-from npmguard.javascript.flow_words import (
-    RARE_SOURCES,
-    Mark,
-    Marks,
-    Source,
-    flow_of,
-    sink_marks,
-    source_marks,
-)
+from npmguard.javascript.flow_marks import Mark, MarkKind, Marks, sink_marks, source_marks
+from npmguard.javascript.flow_words import FLOW_TARGET, RARE_SOURCES, Source, flow_of
 from npmguard.javascript.wallets import SOLANA, address_kind
 
 if TYPE_CHECKING:
@@ -310,12 +303,14 @@ class _Trees:
         sinks: dict[Source, list[str]] = {}
         for source, sink in map(flow_of, clause.names):
             sinks.setdefault(source, []).append(self._marks(sink_marks(sink), tight=tight))
-        return _any_of(
-            [
-                _all_of([self._marks(source_marks(source), tight=tight), _any_of(found)])
-                for source, found in sinks.items()
-            ]
-        )
+        value = clause.value
+        told = None if value is None else lambda text: value.test(text) is not None
+        targets = [self._literals(each.text, quoted=False) for each in clause.args if each.at == FLOW_TARGET]
+        ends = [
+            _all_of([self._marks(source_marks(source, told), tight=tight), _any_of(found)])
+            for source, found in sinks.items()
+        ]
+        return self._atoms.condition(_all_of([*targets, _any_of(ends)]))
 
     def ends(self, ruleset: Ruleset) -> list[tuple[str, str]]:
         """The marks of the sources that are rare, and of the sinks that rules ask whether they reach."""
@@ -335,7 +330,7 @@ class _Trees:
             if not tight:
                 self.words.update(patterns)
             groups.append(_any_of(patterns))
-        return _all_of(groups)
+        return self._atoms.condition(_all_of(groups))
 
     def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
@@ -375,6 +370,7 @@ class _Atoms:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._conditions: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """That text, anywhere."""
@@ -390,8 +386,13 @@ class _Atoms:
 
     def mark(self, mark: Mark) -> str:
         """What a source or sink of a flow has in the clear."""
-        if mark.module:
-            return self.pattern(rf"/[\"'`](node:)?{_escaped(mark.text)}[\"'`\/]/")
+        if mark.kind is MarkKind.PATTERN:
+            return self.pattern(f"/{mark.text}/")
+        if mark.kind is MarkKind.MODULE:
+            name = rf"[\"'`](node:)?{_escaped(mark.text)}"
+            return self.any_of(
+                [rf"/\(\s*{name}(\/[^\"'`\n]*)?[\"'`]\s*\)/", rf"/(from|import)\s*{name}[\"'`\/]/"]
+            )
         return self.word(mark.text)
 
     def any_of(self, patterns: Iterable[str]) -> str:
@@ -400,9 +401,17 @@ class _Atoms:
     def pattern(self, pattern: str) -> str:
         return self._names.setdefault(pattern, f"atom_{len(self._names)}")
 
+    def condition(self, condition: str) -> str:
+        """A name for a long condition that several rules ask for, since one rule can hold only so much."""
+        if condition in {_TRUE, _FALSE}:
+            return condition
+        return self._conditions.setdefault(condition, f"condition_{len(self._conditions)}")
+
     def source(self) -> Iterator[str]:
         for pattern, name in self._names.items():
             yield f"private rule {name} {{ strings: $a = {pattern} condition: $a }}"
+        for condition, name in self._conditions.items():
+            yield f"private rule {name} {{ condition: {condition} }}"
 
 
 _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"

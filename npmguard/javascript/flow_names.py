@@ -101,7 +101,9 @@ _DECODING_STREAMS = frozenset(
         "zlib.createBrotliDecompress",
     }
 )
-_SECRET = re.compile("|".join(map(re.escape, words.SECRET_WORDS)))
+_SECRET = re.compile(
+    "|".join([*map(re.escape, words.SECRET_WORDS), *(rf"{end}(?![A-Za-z])" for end in words.SECRET_ENDS)])
+)
 _NOT_SECRET = re.compile(r"\A(?:npm_(?:package|lifecycle|node)|PWD\Z|OLDPWD\Z)")
 
 

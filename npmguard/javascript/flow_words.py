@@ -1,16 +1,16 @@
-"""The words for where a value comes from and where it goes, with the bytes without which it cannot.
+"""The words for where a value comes from and where it goes, with the names that each stands for.
 
-The analysis of flows (:mod:`npmguard.javascript.flow`) looks its names up in these tables, and the prefilter
-draws from the same tables what a file must hold to be worth parsing, so that the two cannot drift apart.
+The analysis of flows (:mod:`npmguard.javascript.flow`) looks names up in these tables, and
+:mod:`npmguard.javascript.flow_marks` draws from them what a file must hold to be worth parsing, so that the two
+cannot drift apart.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
 
 
 class Source(StrEnum):
@@ -51,17 +51,6 @@ class Sink(StrEnum):
     SHELL_PROFILE = "shell-profile"
 
 
-class Mark(NamedTuple):
-    """Bytes that a source or sink has in the clear: a word, any text, or the quoted name of a module."""
-
-    text: str
-    module: bool = False
-
-
-Marks = tuple[tuple[Mark, ...], ...]
-"""Alternatives, of which each group must have one."""
-
-
 RARE_SOURCES = frozenset(
     {
         *(
@@ -96,10 +85,23 @@ def flow_of(name: str) -> tuple[Source, Sink]:
 
 ENVIRONMENTS = frozenset({"process.env", "import.meta.env", "Bun.env"})
 SECRET_WORDS = (
-    *("TOKEN", "SECRET", "PASSW", "PASSPHRASE", "_PASS", "_KEY", "APIKEY", "PRIVATE", "MNEMONIC", "SEED"),
-    *("CREDENTIAL", "_PAT", "_AUTH", "_authToken", "DATABASE_URL", "MONGO", "REDIS_URL", "WEBHOOK"),
+    *(
+        "TOKEN",
+        "SECRET",
+        "PASSW",
+        "PASSPHRASE",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "MNEMONIC",
+        "CREDENTIAL",
+        "_authToken",
+    ),
+    *("DATABASE_URL", "MONGO_UR", "MONGODB_UR", "REDIS_URL", "WEBHOOK", "SEED_PHRASE"),
 )
 """Parts of the names of environment variables that hold secrets."""
+
+SECRET_ENDS = ("_KEY", "_PASS", "_PAT", "_AUTH", "_PWD", "_SEED")
+"""Ends of such names, or of a word in them."""
 
 PUBLIC_NAMES = re.compile(r"PUBLIC_|VITE_|REACT_APP_|_KEYS?_?(?:ID|NAME|PATH|FILE|LENGTH|PREFIX)\Z|_PATH\Z")
 """Names of variables that are meant to be published, or that name a secret's place."""
@@ -387,121 +389,3 @@ PAGE_MEMBERS = frozenset(
     {"innerHTML", "outerHTML", "value", "textContent", "innerText", "src", "href", "srcdoc", "action"}
 )
 PAGE_CALLS = frozenset({"insertAdjacentHTML", "document.write", "document.writeln", "setAttribute"})
-
-
-# --- marks -----------------------------------------------------------------------------------------------
-
-
-def source_marks(source: Source) -> Marks:
-    """What a file must hold in the clear, or hide, for a value to come from *source* in it."""
-    return _SOURCE_MARKS[source]
-
-
-def sink_marks(sink: Sink) -> Marks:
-    """What a file must hold in the clear, or hide, for a value to go to *sink* in it."""
-    return _SINK_MARKS[sink]
-
-
-def _words(names: Iterable[str]) -> tuple[Mark, ...]:
-    """The last segments of dotted names."""
-    return tuple(Mark(name) for name in sorted({name.rpartition(".")[2] for name in names}))
-
-
-def _texts(texts: Iterable[str]) -> tuple[Mark, ...]:
-    return tuple(Mark(text) for text in sorted(set(texts)))
-
-
-def _modules(names: Iterable[str]) -> tuple[Mark, ...]:
-    return tuple(Mark(name, module=True) for name in sorted(names))
-
-
-_COMMON_SEGMENTS = frozenset(
-    {
-        *(
-            "config",
-            ".config",
-            "config.json",
-            "credentials",
-            "Local Storage",
-            "keystore",
-            "Programs",
-            "Run",
-            "fish",
-        ),
-        *(
-            "user",
-            "system",
-            "op",
-            "gh",
-            "discord",
-            "atomic",
-            "Network",
-            "Cookies",
-            "Firefox",
-            "Profiles",
-            "firefox",
-        ),
-        *("ethereum", "Ethereum", "Bitcoin", "wallets", "etc", "shadow", "solana", "secrets", "leveldb"),
-    }
-)
-
-
-def _rarest(places: Iterable[str]) -> tuple[Mark, ...]:
-    """The most telling segments of paths, since code may join the segments itself."""
-    return _texts(
-        max(
-            [*(each for each in re.split(r"[/\\]", place) if each and each not in _COMMON_SEGMENTS)] or [place],
-            key=len,
-        )
-        for place in places
-    )
-
-
-_ENVIRONMENT = (Mark("env"),)
-_COMMANDS = _modules(COMMAND_MODULES) + _words(("Bun.spawn", "Deno.Command"))
-_FILE_SYSTEM = _modules(FILE_MODULES) + _words(("Bun.file", "Deno.readTextFile"))
-_WRITES = _words((*FILE_WRITERS, "Bun.write", "Deno.writeTextFile", "writeSync"))
-_NETWORK = _words(NETWORK_GLOBALS) + _modules(NETWORK_MODULES)
-
-_SOURCE_MARKS: Mapping[Source, Marks] = MappingProxyType(
-    {
-        Source.ENVIRONMENT: (_ENVIRONMENT,),
-        Source.ENVIRONMENT_SECRET: (_ENVIRONMENT, _texts(SECRET_WORDS)),
-        Source.CREDENTIAL_FILE: (_rarest(PLACES[Source.CREDENTIAL_FILE]),),
-        Source.BROWSER_PROFILE: (_rarest(PLACES[Source.BROWSER_PROFILE]),),
-        Source.WALLET_STORE: (_rarest(PLACES[Source.WALLET_STORE]),),
-        Source.SECRET_KEY: (_words(SECRET_MEMBERS | KEY_TAKERS | KEY_MAKERS),),
-        Source.CLIPBOARD: (
-            _words(("readText", "clipboardy", "clipboardData", "clipboard")) + _texts(CLIPBOARD_COMMANDS),
-        ),
-        Source.FORM_INPUT: (
-            _words(("FormData", *ELEMENT_FINDERS, "addEventListener", "onkeydown", "onkeypress", "oninput")),
-        ),
-        Source.COOKIES: (_words(("cookie", "localStorage", "sessionStorage", "cookies", "cookieStore")),),
-        Source.HOST_INFO: (_words(HOST_CALLS) + _texts((*HOST_COMMANDS, *HOST_VARIABLES)),),
-        Source.FILE: (_FILE_SYSTEM, _words(READERS)),
-        Source.DIRECTORY: (_FILE_SYSTEM, _words(LISTERS)),
-        Source.NETWORK: (_NETWORK,),
-        Source.DECODED: (
-            _words((*DECODERS, "fromCharCode", "fromCodePoint")) + _texts(sorted(BYTE_ENCODINGS)),
-        ),
-        Source.COMMAND_OUTPUT: (_COMMANDS,),
-        Source.NPM_TOKEN: (_texts((*NPM_TOKENS, TOKEN_FIELD)),),
-        Source.EMBEDDED: (),
-    }
-)
-_SINK_MARKS: Mapping[Sink, Marks] = MappingProxyType(
-    {
-        Sink.NETWORK: (_NETWORK + _words(("src",)),),
-        Sink.DNS: (_modules(("dns", "dns/promises")),),
-        Sink.EVALUATE: (_words((*EVALUATORS, "constructor", "import")),),
-        Sink.COMMAND: (_COMMANDS,),
-        Sink.FILE: (_WRITES,),
-        Sink.RUN_FILE: (_WRITES, _COMMANDS + _words(("require", "import"))),
-        Sink.REQUIRE: (_words(("require", "import", "_load")),),
-        Sink.CLIPBOARD: (_words(CLIPBOARD_WRITES),),
-        Sink.PAGE: (_words(PAGE_MEMBERS | PAGE_CALLS),),
-        Sink.WORKFLOW: (_texts(("workflows",)),),
-        Sink.SHELL_PROFILE: (_rarest(PROFILE_PLACES),),
-    }
-)

@@ -6,7 +6,8 @@ import pytest
 
 from npmguard.detect.prefilter import Prefilter
 from npmguard.detect.rule import load_ruleset
-from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of, sink_marks, source_marks
+from npmguard.javascript.flow_marks import sink_marks, source_marks
+from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of
 
 RULES = Path(__file__).parents[3] / "docs" / "writing-rules.md"
 
