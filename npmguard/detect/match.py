@@ -385,7 +385,7 @@ def resolve_local(path: str, name: str, package: Collection[str]) -> str | None:
     base = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
     stem = base.removesuffix(".js")  # TypeScript's sources name the file that will be made of them
     candidates = [base, *(base + suffix for suffix in _SUFFIXES), *(stem + suffix for suffix in _SUFFIXES)]
-    candidates += [posixpath.join(base, "index" + suffix) for suffix in _SUFFIXES]
+    candidates += [posixpath.normpath(posixpath.join(base, "index" + suffix)) for suffix in _SUFFIXES]
     return next((candidate for candidate in candidates if candidate in package), None)
 
 

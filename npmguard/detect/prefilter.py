@@ -140,9 +140,10 @@ class Prefilter:
         built = unfold(content, means)
         if not built:
             return fired, addresses
+        built = b"\n" + built  # each thing that is built stands in a line of its own
         more, others = self._scan(built)
         if _WORDS in more and _POSSIBLE not in more:  # one half of a name may be built, and the other be there
-            more, others = self._scan(content + b"\n" + built)
+            more, others = self._scan(content + built)
         return fired | more, addresses | others
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
@@ -389,10 +390,9 @@ class _Atoms:
         if mark.kind is MarkKind.PATTERN:
             return self.pattern(f"/{mark.text}/")
         if mark.kind is MarkKind.MODULE:
-            name = rf"[\"'`](node:)?{_escaped(mark.text)}"
-            return self.any_of(
-                [rf"/\(\s*{name}(\/[^\"'`\n]*)?[\"'`]\s*\)/", rf"/(from|import)\s*{name}[\"'`\/]/"]
-            )
+            name, end = rf"[\"'`](node:)?{_escaped(mark.text)}", rf"(\/[^\"'`\n]*)?[\"'`]{_GAP}"
+            built = rf"/\n{name}[\"'`](\n|$)/"
+            return self.any_of([rf"/\({_GAP}{name}{end}\)/", rf"/(from|import){_GAP}{name}[\"'`\/]/", built])
         return self.word(mark.text)
 
     def any_of(self, patterns: Iterable[str]) -> str:

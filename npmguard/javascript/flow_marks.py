@@ -63,6 +63,11 @@ def _patterns(*patterns: str) -> tuple[Mark, ...]:
     return tuple(Mark(pattern, MarkKind.PATTERN) for pattern in patterns)
 
 
+def _built(*words: str) -> tuple[Mark, ...]:
+    """Words that stand alone in a line, as those do that code builds at run time when they are unfolded."""
+    return tuple(Mark(rf"\n[\"'`]?{word}[\"'`]?(\n|$)", MarkKind.PATTERN) for word in words)
+
+
 _COMMON_SEGMENTS = frozenset(
     {
         *(
@@ -131,7 +136,9 @@ _DECODERS: Mapping[str, Mark] = MappingProxyType(
 )
 _SECRETS = "|".join([*words.SECRET_WORDS, *(rf"{end}([^A-Za-z]|$)" for end in words.SECRET_ENDS)])
 _ENVIRONMENT = _words(("env",))
-_WHOLE_ENVIRONMENT = _patterns(rf"\benv{_MEMBER}\s*(\)|,|\}}|;|\||&|\n|\[\s*[^\"'` ]|=[^=])", r"[,{]\s*env\b")
+_WHOLE_ENVIRONMENT = _patterns(
+    rf"\benv{_MEMBER}\s*(\)|,|\}}|;|\||&|\n|\[\s*[^\"'` ]|=[^=])", r"[,{]\s*env\b"
+) + _built("env")
 _COMMANDS = _modules(words.COMMAND_MODULES) + _words(("Bun.spawn", "Deno.Command"))
 _FILE_SYSTEM = _modules(words.FILE_MODULES) + _words(("Bun.file", "Deno.readTextFile"))
 _WRITES = _words((*words.FILE_WRITERS, "Bun.write", "Deno.writeTextFile", "writeSync"))
@@ -155,6 +162,7 @@ _EVALUATES = (
         rf"\bimport\s*\(\s*({_COMPUTED}|[\"'`]data:)",
         r"\beval[\"'`]?\s*:\s*(!0|true)",
     )
+    + _built("eval", "Function")
     + _modules(("vm", "require-from-string", "isolated-vm", "vm2"))
     + _words(("_compile", "execScript", "executeJavaScript", "executeScript", "AsyncFunction"))
 )
@@ -163,6 +171,7 @@ _NAMES = "|".join(sorted(words.HOST_VARIABLES - {"USER"}))
 _HOST = (
     _modules({"os", *(name.partition(".")[0] for name in words.HOST_CALLS)} - {"process"})
     + _patterns(r"\bprocess\s*\.\s*cwd\b", rf"\b({_NAMES})\b", rf"\benv{_MEMBER}\W{{1,4}}USER\b")
+    + _built("cwd", "USER")
     + _patterns(r"[\"'`]hostname[\"'`]", r"[\"'`]uname\b", r"\bwmic\b")
     + _texts(_TELLING_COMMANDS)
 )
@@ -182,10 +191,12 @@ _SOURCE_MARKS: Mapping[Source, Marks] = MappingProxyType(
                 (*words.ELEMENT_FINDERS, "FormData", "addEventListener", "onkeydown", "onkeypress", "oninput")
             ),
             _patterns(rf"\.value{_MEMBER}", r"[\"'`]value[\"'`]", r"\bFormData\b", r"\bkey(down|up|press)\b")
-            + _patterns(r"\bonkey", r"[{,]\s*value\b"),
+            + _patterns(r"\bonkey", r"[{,]\s*value\b")
+            + _built("value"),
         ),
         Source.COOKIES: (
             _patterns(r"\bdocument\b[^\w\n]{1,8}cookie\b", r"\bcookie\s*\}")
+            + _built("cookie")
             + _words(("localStorage", "sessionStorage", "cookieStore"))
             + _patterns(r"(chrome|browser)[^\w\n]{1,6}cookies\b"),
         ),
@@ -213,7 +224,8 @@ _SINK_MARKS: Mapping[Sink, Marks] = MappingProxyType(
         Sink.REQUIRE: (_LOADS,),
         Sink.CLIPBOARD: (_words(words.CLIPBOARD_WRITES),),
         Sink.PAGE: (
-            _patterns(rf"\b({'|'.join(sorted(words.PAGE_MEMBERS))})[\"'`]?\s*\]?\s*\+?=[^=]")
+            _built(*sorted(words.PAGE_MEMBERS))
+            + _patterns(rf"\b({'|'.join(sorted(words.PAGE_MEMBERS))})[\"'`]?\s*\]?\s*\+?=[^=]")
             + _words(words.PAGE_CALLS),
         ),
         Sink.WORKFLOW: (_texts(("workflows",)),),
