@@ -100,12 +100,16 @@ _COMMON_SEGMENTS = frozenset(
 
 
 def _rarest(places: Iterable[str]) -> tuple[Mark, ...]:
-    """The most telling segments of paths, since code may join the segments itself."""
+    """The most telling segments of paths, since code may join the segments itself; no part of a longer word."""
     marks = set()
     for place in places:
         telling = [each for each in re.split(r"[/\\]", place) if each and each not in _COMMON_SEGMENTS]
         marks.add(max(telling or [place], key=len))
-    return _texts(marks)
+    return _patterns(*(rf"[^\w.?\])-]\.?{_literally(mark)}([^\w-]|$)" for mark in sorted(marks)))
+
+
+def _literally(text: str) -> str:
+    return re.sub(r"[^\w -]", lambda match: rf"\x{ord(match[0]):02x}", text)
 
 
 def _decoder(name: str) -> Mark:
@@ -184,7 +188,10 @@ _SOURCE_MARKS: Mapping[Source, Marks] = MappingProxyType(
         Source.WALLET_STORE: (_rarest(PLACES[Source.WALLET_STORE]),),
         Source.SECRET_KEY: (_words(words.SECRET_MEMBERS | words.KEY_TAKERS | words.KEY_MAKERS),),
         Source.CLIPBOARD: (
-            _words(("readText", "clipboardy", "clipboardData", "clipboard")) + _texts(words.CLIPBOARD_COMMANDS),
+            _patterns(r"\breadText\b", r"clipboard[^\w\n]{1,4}read\b", r"clipboardData[^\w\n]{1,4}getData")
+            + _built("readText", "clipboardData")
+            + _modules(("clipboardy",))
+            + _texts(words.CLIPBOARD_COMMANDS),
         ),
         Source.FORM_INPUT: (
             _words(

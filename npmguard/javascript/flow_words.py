@@ -52,15 +52,7 @@ class Sink(StrEnum):
 
 
 RARE_SOURCES = frozenset(
-    {
-        *(
-            Source.CREDENTIAL_FILE,
-            Source.BROWSER_PROFILE,
-            Source.WALLET_STORE,
-            Source.NPM_TOKEN,
-            Source.CLIPBOARD,
-        ),
-    }
+    {Source.CREDENTIAL_FILE, Source.BROWSER_PROFILE, Source.WALLET_STORE, Source.NPM_TOKEN}
 )
 """Sources that few files have: such a file and one with a sink are worth parsing together."""
 
