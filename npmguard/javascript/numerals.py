@@ -37,8 +37,10 @@ def number_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
+    if not value:
+        return "0"
     shortest = repr(value)
-    if 1e-7 < abs(value) < 1e21 or not value:
+    if 1e-6 <= abs(value) < 1e21:
         plain = format(Decimal(shortest), "f")
         return plain.rstrip("0").rstrip(".") if "." in plain else plain
     mantissa, _, power = shortest.partition("e")

@@ -327,6 +327,8 @@ def _inherited(machine: Machine, kind: str, name: str) -> JS:
     run = METHODS["Object"].get(name)
     if run is not None:
         return native(machine, "Object", name, run)
+    if name == "length" and kind in {"Number", "Boolean", "Object", "RegExp"}:
+        return UNDEFINED
     return UNKNOWN if name in _STANDARD else UNDEFINED
 
 
