@@ -57,6 +57,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     flow_steps: int = 200_000  # steps in which the values of one file are followed
     analysis_seconds: float = 60.0  # one package
     lockfile_bytes: int = 256 * 1024**2
+    lockfile_depth: int = 16  # folders below the one that is scanned
+    lockfile_count: int = 500  # lockfiles of one scan
     mail_bytes: int = 64 * 1024**2  # one message
     mail_text_bytes: int = 2 * 1024**2  # text and HTML of one message that are read as words
     mail_parts: int = 500
@@ -173,6 +175,11 @@ def load_config(directory: Path, explicit: Path | None = None) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     return _convert(path, text, table, toml_line)
+
+
+def has_settings(directory: Path) -> bool:
+    """Whether the project in *directory* has settings of its own, in one place or the other."""
+    return (directory / FILE_NAME).exists() or _section_of(directory / MANIFEST) is not None
 
 
 def _read(path: Path, *, required: bool) -> str | None:

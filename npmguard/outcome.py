@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from npmguard.model import SkipReason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from npmguard.config import FailOn
     from npmguard.model import PackageReport, ScanReport, SkippedPackage
@@ -51,6 +51,11 @@ def unjudged(report: ScanReport, accepted: Collection[str] = ()) -> tuple[Skippe
         for entry in report.skipped
         if entry.reason not in JUDGED_ELSEWHERE and entry.reason.value not in accepted
     )
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several reports together: flagged wins over incomplete."""
+    return min((code for code in codes if code), default=OK)
 
 
 def exit_code(report: ScanReport, fail_on: FailOn, accepted: Collection[str] = ()) -> int:

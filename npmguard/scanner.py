@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from npmguard.registry.npmrc import NpmConfig
 
 _MAX_PATHS = 5
+_Target = tuple[str, str, str | None, str]
 
 
 class Progress(Protocol):
@@ -96,6 +97,8 @@ class Scanner:
     ) -> None:
         self._config = config
         self._judge = Judge(config, npm, offline=offline, prefilter=prefilter, indicators=indicators)
+        self._judged: dict[_Target, Judgement] = {}  # so that several locks cost each version once
+        self._expected: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -105,17 +108,25 @@ class Scanner:
     ) -> None:
         self._judge.close()
 
+    def expect(self, locks: Sequence[Lockfile]) -> None:
+        """Ask once what is known of the packages of all *locks*, which are going to be scanned one by one."""
+        packages = [package for lock in locks for package in lock.packages]
+        self._expected = {(package.name, package.version) for package in packages}
+        self._judge.ask_about(packages)
+
     def scan(self, lock: Lockfile, progress: Progress | None = None) -> ScanReport:
         """Judge every package of the lock; the report's packages are sorted by name, then version."""
         progress = progress or Silence()
         targets = _targets(lock.packages)
         progress.start(len(targets))
         few_arenas()
-        self._judge.ask_about(lock.packages)
+        if not {(package.name, package.version) for package in lock.packages} <= self._expected:
+            self._expected = set()
+            self._judge.ask_about(lock.packages)
         tree = _Tree(lock)
         executor = ThreadPoolExecutor(self._config.network.threads, thread_name_prefix="npmguard-fetch")
         try:
-            futures = [executor.submit(self._judge.judge, group[0]) for group in targets]
+            futures = [executor.submit(self._judge_once, group[0]) for group in targets]
             reports = []
             judged: dict[str, Judgement] = {}
             for group, future in zip(targets, futures, strict=True):
@@ -332,6 +343,13 @@ class Scanner:
         report = replace(report, fix=self._fix(first, judgement, sorted(set(requirers))))
         return replace(report, notes=(*report.notes, *_way_out(report, tree)))
 
+    def _judge_once(self, package: LockedPackage) -> Judgement:
+        key = _target(package)
+        judgement = self._judged.get(key)
+        if judgement is None:
+            judgement = self._judged[key] = self._judge.judge(package)
+        return judgement
+
     def _range_of(self, node: LockNode, requirement: Requirement) -> str:
         """What a package asks for, as the registry tells, where the lock does not say it; else any version."""
         try:
@@ -434,11 +452,14 @@ def _read_file(path: Path, limits: Limits) -> bytes:
 
 def _targets(packages: Sequence[LockedPackage]) -> list[list[LockedPackage]]:
     """The lock's packages, those together that stand for the same bytes from the same place."""
-    groups: dict[tuple[str, str, str | None, str], list[LockedPackage]] = {}
+    groups: dict[_Target, list[LockedPackage]] = {}
     for package in packages:
-        key = (package.name, package.version, package.resolved, str(package.integrity))
-        groups.setdefault(key, []).append(package)
+        groups.setdefault(_target(package), []).append(package)
     return list(groups.values())
+
+
+def _target(package: LockedPackage) -> _Target:
+    return package.name, package.version, package.resolved, str(package.integrity)
 
 
 def _early(reports: Sequence[PackageReport]) -> Iterator[str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npmguard.commands.options import Format
-from npmguard.errors import ConfigError
+from npmguard.errors import ConfigError, UsageError
 from npmguard.report.escape import terminal as escape_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from npmguard.config import Config
     from npmguard.model import ScanReport
     from npmguard.report.sarif import RuleText
@@ -30,38 +32,58 @@ def write_report(
     report: ScanReport, format_: Format, output: Path | None, verbose: bool, settings: Config
 ) -> None:
     """Write the report in its format; to *output*, else to standard output."""
+    write_reports([report], format_, output, verbose, settings)
+
+
+def write_reports(
+    reports: Sequence[ScanReport], format_: Format, output: Path | None, verbose: bool, settings: Config
+) -> None:
+    """Write reports in their format, one alone as it always was; to *output*, else to standard output."""
+    alone = len(reports) == 1
     if format_ is Format.JSON:
         from npmguard.report import json_v1
 
-        emit(json_v1.render(report), output)
+        emit(json_v1.render(reports[0]) if alone else json_v1.render_all(reports), output)
     elif format_ is Format.SARIF:
         from npmguard.report import sarif
 
-        emit(sarif.render(report, _rule_texts(settings)), output)
+        emit(sarif.render_all(reports, _rule_texts(settings)), output)
     elif format_ is Format.HTML:
         from npmguard.report import html
 
-        emit(html.render(report), output)
+        refuse_several(reports, "--format html")
+        emit(html.render(reports[0]), output)
     elif format_ is Format.MARKDOWN:
         from npmguard.report import markdown
 
-        emit(markdown.render(report), output)
+        emit(markdown.render(reports[0]) if alone else markdown.render_all(reports), output)
     else:
         from npmguard.report import terminal
 
-        emit(terminal.render_text(report, verbose=verbose, to_file=output is not None), output)
+        emit(terminal.render_text(*reports, verbose=verbose, to_file=output is not None), output)
 
 
-def add_summary(report: ScanReport) -> None:
-    """Add the report to the summary of the CI job, where there is one."""
+def refuse_several(found: Sequence[object], option: str) -> None:
+    """Say that an option is for one lockfile alone.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if len(found) > 1:
+        raise UsageError(f"{option} is for one lockfile, and {len(found)} were found; name one of them")
+
+
+def add_summary(*reports: ScanReport) -> None:
+    """Add the reports to the summary of the CI job, where there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     from npmguard.report import markdown
 
+    content = markdown.render(reports[0]) if len(reports) == 1 else markdown.render_all(reports)
     try:
         with Path(path).open("ab") as summary:
-            summary.write(markdown.render(report))
+            summary.write(content)
     except OSError as error:
         say(f"GITHUB_STEP_SUMMARY={path}: could not be written: {error.strerror}; the report itself is whole")
 

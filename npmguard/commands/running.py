@@ -18,6 +18,7 @@ from npmguard.config import Config, FailOn, load_config
 if TYPE_CHECKING:
     from npmguard.detect.rule import Ruleset
     from npmguard.model import Indicator
+    from npmguard.registry.npmrc import NpmConfig
     from npmguard.scanner import Progress, Scanner
 
 
@@ -83,11 +84,23 @@ def open_scanner(
 ) -> Scanner:
     """A scanner for the *project*, whose npm configuration is read as npm reads it; for a ``with`` block."""
     from npmguard.registry.npmrc import load_npm_config
+
+    return open_scanner_for(settings, load_npm_config(project, os.environ), offline, no_prefilter, indicators)
+
+
+def open_scanner_for(
+    settings: Config,
+    npm: NpmConfig,
+    offline: bool,
+    no_prefilter: bool,
+    indicators: tuple[Indicator, ...] = (),
+) -> Scanner:
+    """A scanner that asks the registries of *npm*'s configuration; for a ``with`` block."""
     from npmguard.scanner import Scanner
 
     return Scanner(
         settings,
-        load_npm_config(project, os.environ),
+        npm,
         offline=offline,
         prefilter=not no_prefilter,
         indicators=indicators,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,18 +29,24 @@ from npmguard.commands.options import (
     SummaryOption,
     VerboseOption,
 )
-from npmguard.commands.output import add_summary, check_writable, emit, write_report
-from npmguard.commands.running import open_scanner, progress_bar, read_indicators, settings_of, with_min_age
+from npmguard.commands.output import add_summary, check_writable, emit, refuse_several, write_reports
+from npmguard.commands.running import open_scanner_for, progress_bar, read_indicators, settings_of, with_min_age
 from npmguard.config import Config
 from npmguard.errors import UsageError
 from npmguard.model import Lockfile, ScanReport
-from npmguard.outcome import exit_code
+from npmguard.outcome import exit_code, worst
+
+if TYPE_CHECKING:
+    from npmguard.scanner import Progress, Scanner
 
 _NO_PACKAGES = b'{"lockfileVersion": 3, "packages": {"": {}}}'  # of a revision that had no lock yet
 
 
 def scan(
-    path: Annotated[Path, typer.Argument(help="A package-lock.json or the folder that holds one.")] = Path(),
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Lockfiles, SBOMs, or folders to look for lockfiles in; default: here."),
+    ] = None,
     *,
     fail_on: FailOnOption = None,
     format_: FormatOption = Format.TERMINAL,
@@ -60,54 +66,92 @@ def scan(
     summary: SummaryOption = True,
     verbose: VerboseOption = False,
 ) -> int:
-    """Judge every package of a lockfile: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif.
+    """Judge every package of lockfiles: npmguard scan, npmguard scan app/ --format sarif -o npmguard.sarif.
 
     In a pull request: npmguard scan --against origin/main --format markdown.
     After an installation: npmguard scan --installed.
+    Several: npmguard scan app/yarn.lock server/pnpm-lock.yaml. In a folder, every lockfile below counts.
     """
-    from npmguard.api import scan_change, scan_lock
-    from npmguard.lockfile.reader import find_lockfile, read_lockfile
+    from npmguard.lockfile.places import find_lockfiles
+    from npmguard.projects import base_of, scan_projects
 
     if installed and against is not None:
         raise UsageError("--installed and --against: choose one; the first looks at node_modules")
     started = time.monotonic()
-    found = find_lockfile(path)
-    settings = with_min_age(
-        settings_of(
-            found.parent,
-            config,
-            fail_on=fail_on,
-            jobs=jobs,
-            no_cache=no_cache,
-            feed=feed,
-            check_domains=check_domains,
-        ),
-        min_age,
-    )
-    check_writable(output)
-    lock = read_lockfile(found, settings.limits)
-    old = None if against is None else _earlier(found, against, settings)
-    wanted = read_indicators(indicators, settings)
-    with (
-        open_scanner(settings, found.parent, offline, no_prefilter, wanted) as scanner,
-        progress_bar() as progress,
-    ):
-        if installed:
-            from npmguard.installed import scan_installed
+    wanted_paths = paths or [Path()]
+    base = base_of(wanted_paths)
 
-            report = scan_installed(lock, found.parent, settings, scanner, progress)
-        elif old is None or against is None:
-            report = scan_lock(lock, settings, scanner, progress=progress)
-        else:
-            report = scan_change(old, lock, settings, scanner, against=against, progress=progress)
-    report = replace(report, seconds=time.monotonic() - started)
+    def settings_in(folder: Path) -> Config:
+        return with_min_age(
+            settings_of(
+                folder,
+                config,
+                fail_on=fail_on,
+                jobs=jobs,
+                no_cache=no_cache,
+                feed=feed,
+                check_domains=check_domains,
+            ),
+            min_age,
+        )
+
+    settings = settings_in(base)
+    check_writable(output)
+    found = find_lockfiles(wanted_paths, settings.limits)
+    for option, given in {
+        "--installed": installed,
+        "--fix-overrides": fix_overrides,
+        "--format html": format_ is Format.HTML,
+        "--against a lockfile": against is not None and Path(against).exists(),
+    }.items():
+        if given:
+            refuse_several(found, option)
+    wanted = read_indicators(indicators, settings)
+    locks: list[Lockfile] = []
+
+    def scan_one(lock: Lockfile, own: Config, scanner: Scanner, progress: Progress | None) -> ScanReport:
+        locks.append(lock)
+        return _scan_one(lock, own, scanner, progress, against=against, installed=installed)
+
+    with progress_bar() as progress:
+        projects = scan_projects(
+            found,
+            base,
+            settings_in,
+            lambda own, npm: open_scanner_for(own, npm, offline, no_prefilter, wanted),
+            progress,
+            scan_one,
+        )
+    seconds = time.monotonic() - started
+    reports = [replace(project.report, seconds=seconds) for project in projects]
     if fix_overrides:
-        emit(_overrides(report, lock).encode(), output)
+        emit(_overrides(reports[0], locks[0]).encode(), output)
     else:
-        write_report(report, format_, output, verbose, settings)
+        write_reports(reports, format_, output, verbose, settings)
     if summary:
-        add_summary(report)
-    return exit_code(report, settings.fail_on, settings.accept_skipped)
+        add_summary(*reports)
+    return worst(exit_code(it.report, it.config.fail_on, it.config.accept_skipped) for it in projects)
+
+
+def _scan_one(
+    lock: Lockfile,
+    settings: Config,
+    scanner: Scanner,
+    progress: Progress | None,
+    *,
+    against: str | None,
+    installed: bool,
+) -> ScanReport:
+    from npmguard.api import scan_change, scan_lock
+
+    if installed:
+        from npmguard.installed import scan_installed
+
+        return scan_installed(lock, Path(lock.path).parent, settings, scanner, progress)
+    if against is None:
+        return scan_lock(lock, settings, scanner, progress=progress)
+    old = _earlier(Path(lock.path), against, settings)
+    return scan_change(old, lock, settings, scanner, against=against, progress=progress)
 
 
 def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
@@ -121,7 +165,7 @@ def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
     content = repository.read(repository.commit(against), lock)
     if content is None:
         return replace(parse_lockfile(_NO_PACKAGES, f"{lock} in {against}"), missing=())
-    return parse_lockfile(content, f"{lock} in {against}")
+    return parse_lockfile(content, f"{lock} in {against}", lock.name)
 
 
 def _overrides(report: ScanReport, lock: Lockfile) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 SCHEMA = "npmguard.report/1"
+SCHEMA_OF_SEVERAL = "npmguard.reports/1"
 
 
 def render(report: ScanReport) -> bytes:
@@ -55,6 +56,14 @@ def render(report: ScanReport) -> bytes:
     lines.append(f'"incomplete":{_rows(report.incomplete)}')
     lines.append(f'"notes":{_rows(report.notes)}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+
+
+def render_all(reports: Sequence[ScanReport]) -> bytes:
+    """Several reports as one document, schema ``npmguard.reports/1``: each as :func:`render` makes it."""
+    each = [render(report).decode("ascii").rstrip("\n") for report in reports]
+    return (
+        f'{{\n"schema":{to_json(SCHEMA_OF_SEVERAL)},\n"reports":[\n' + ",\n".join(each) + "\n]\n}\n"
+    ).encode("ascii")
 
 
 def _rows(items: Sequence[Any]) -> str:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from npmguard.model import Finding, LockChange, PackageReport, ScanReport, SkippedPackage
 
 MAX_CHARACTERS = 60_000
+MAX_REPORTS = 50
 _MAX_ROWS = 100
 _MAX_EVIDENCE = 3
 _MAX_LINES = 30
 _NAME = 214  # npm's own limit
+_LEAST = 600  # characters that each of several reports may have
 _EXCERPT = 160
 _FLAGGED = (Verdict.MALICIOUS, Verdict.SUSPICIOUS, Verdict.UNVERIFIED)
 _SIGNS = {
@@ -42,9 +44,35 @@ def render(report: ScanReport) -> bytes:
 
     The same report gives the same bytes.
     """
+    return ("\n".join(_kept(report, MAX_CHARACTERS)) + "\n").encode("utf-8", "backslashreplace")
+
+
+def render_all(reports: Sequence[ScanReport]) -> bytes:
+    """Several reports, the worst first, and a table of them at the end; together no longer than one may be.
+
+    What does not fit is counted, and a report over :data:`MAX_REPORTS` has its row in the table alone.
+    """
+    reports = sorted(reports, key=_badness)
+    shown = reports[:MAX_REPORTS]
+    summary = "\n".join(_summary(reports))
+    room = MAX_CHARACTERS - len(summary) - 1
+    parts: list[str] = []
+    for number, report in enumerate(shown, 1):
+        text = "\n".join(_kept(report, room - _LEAST * (len(shown) - number)))
+        parts.append(text)
+        room -= len(text) + 1
+    return ("\n".join([*parts, summary]) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _badness(report: ScanReport) -> int:
+    worst = next((number for number, verdict in enumerate(_FLAGGED) if report.count(verdict)), len(_FLAGGED))
+    return min(worst, len(_FLAGGED) - 1) if report.incomplete else worst
+
+
+def _kept(report: ScanReport, room: int) -> list[str]:
+    """The parts of a report that fit into *room* characters."""
     parts = [*_head(report), *_changes(report), *_details(report), *_rest(report)]
     kept: list[str] = []
-    room = MAX_CHARACTERS
     for part in parts:
         if len(part) + 1 > room:
             left = len(parts) - len(kept)
@@ -52,7 +80,17 @@ def render(report: ScanReport) -> bytes:
             break
         kept.append(part)
         room -= len(part) + 1
-    return ("\n".join(kept) + "\n").encode("utf-8", "backslashreplace")
+    return kept
+
+
+def _summary(reports: Sequence[ScanReport]) -> Iterator[str]:
+    yield f"## npmguard: {len(reports)} lockfiles\n"
+    yield "| lockfile | malicious | suspicious | unverified | clean |\n| --- | --- | --- | --- | --- |"
+    for report in reports[:_MAX_ROWS]:
+        counts = " | ".join(str(report.count(verdict)) for verdict in (*_FLAGGED, Verdict.CLEAN))
+        yield f"| {markdown_code(report.path, _NAME)} | {counts} |"
+    if len(reports) > _MAX_ROWS:
+        yield f"\n*and {len(reports) - _MAX_ROWS} more lockfiles*"
 
 
 def _head(report: ScanReport) -> Iterator[str]:

@@ -43,7 +43,7 @@ class Bar:
 
     def start(self, total: int) -> None:
         """Say how many packages there are to judge."""
-        self._progress.update(self._task, total=total, description="")
+        self._progress.update(self._task, total=total, completed=0, description="")
 
     def advance(self, label: str) -> None:
         """Say that one more is done."""

@@ -17,7 +17,7 @@ from npmguard.model import IntegrityOutcome, Severity, Verdict
 from npmguard.report import chain, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from npmguard.model import Finding, PackageReport, ScanReport
 
@@ -76,28 +76,53 @@ def render(report: ScanReport, rules: Mapping[str, RuleText], docs_url: str | No
     line of its own. The worst results come first; over :data:`MAX_RESULTS` or :data:`MAX_BYTES` the rest is
     left out and a notification says how many.
     """
+    return render_all([report], rules, docs_url)
+
+
+def render_all(
+    reports: Sequence[ScanReport], rules: Mapping[str, RuleText], docs_url: str | None = None
+) -> bytes:
+    """Several reports as one SARIF log with a run each; the room for results is shared among them.
+
+    Code scanning keeps runs apart by their ``automationDetails.id``, which no two of a log have in common.
+    """
+    seen: Counter[str] = Counter()
+    runs = []
+    for report in reports:
+        place = _uri(report)
+        seen[place] += 1
+        category = f"npmguard/{place}/" if seen[place] == 1 else f"npmguard/{place}/{seen[place]}/"
+        runs.append(_run(report, rules, docs_url, category, MAX_BYTES // len(reports)))
+    separator = "},{\n"
+    text = (
+        f'{{"$schema":{escape.to_json(_SCHEMA_URI)},"version":"2.1.0","runs":[{{\n{separator.join(runs)}}}]}}\n'
+    )
+    return text.encode("ascii")
+
+
+def _run(
+    report: ScanReport, rules: Mapping[str, RuleText], docs_url: str | None, category: str, room: int
+) -> str:
+    """The members of one run."""
     findings = [finding for package in report.packages for finding in package.findings]
     undescribed = {finding.rule: _unknown(finding.rule, finding.severity) for finding in findings}
     texts = {**undescribed, **rules, UNVERIFIED_RULE: _UNVERIFIED_TEXT}
     index = {rule: number for number, rule in enumerate(sorted(texts))}
-    results, left_out = _bounded(_results(report, index))
+    results, left_out = _bounded(_results(report, index), room)
     descriptors = [escape.to_json(_descriptor(rule, texts[rule], docs_url)) for rule in index]
     driver = {"name": "npmguard", "version": report.tool_version, "properties": {"ruleset": report.ruleset}}
     run = {
-        "automationDetails": {"id": f"npmguard/{_uri(report)}/"},  # GitHub's category: one for each lockfile
+        "automationDetails": {"id": category},  # GitHub's category: one for each lockfile
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {"executionSuccessful": True, "toolExecutionNotifications": _notifications(report, left_out)}
         ],
     }
-    text = (
-        f'{{"$schema":{escape.to_json(_SCHEMA_URI)},"version":"2.1.0","runs":[{{\n'
+    return (
         f'"tool":{{"driver":{escape.to_json(driver)[:-1]},"rules":{_rows(descriptors)}}}}},\n'
         f"{escape.to_json(run)[1:-1]},\n"
         f'"results":{_rows(results)}\n'
-        "}]}\n"
     )
-    return text.encode("ascii")
 
 
 # --- rules ---
@@ -292,10 +317,9 @@ def _fingerprints(identity: list[Any], seen: Counter[str]) -> dict[str, str]:
     return {"npmguard/v1": value, "primaryLocationLineHash": value}
 
 
-def _bounded(results: Iterator[dict[str, Any]]) -> tuple[list[str], int]:
-    """The results as JSON, as many as GitHub takes, and how many were left out."""
+def _bounded(results: Iterator[dict[str, Any]], room: int) -> tuple[list[str], int]:
+    """The results as JSON, as many as GitHub takes and *room* holds, and how many were left out."""
     rows: list[str] = []
-    room = MAX_BYTES
     for result in results:
         row = escape.to_json(result)
         room -= len(row)

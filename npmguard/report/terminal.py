@@ -17,7 +17,7 @@ from npmguard.model import IntegrityOutcome, SkipReason, Verdict
 from npmguard.report import chain, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage
 
@@ -75,8 +75,18 @@ def render(report: ScanReport, console: Console, verbose: bool = False) -> None:
     _Page(report, console, verbose=verbose).write()
 
 
-def render_text(report: ScanReport, *, verbose: bool = False, to_file: bool = False) -> bytes:
-    """*report* as :func:`render` writes it, for standard output or (*to_file*) for a file.
+def render_all(reports: Sequence[ScanReport], console: Console, verbose: bool = False) -> None:
+    """Write several reports, one after another, and a line of them all together at the end."""
+    for number, report in enumerate(reports):
+        if number:
+            console.print()
+        render(report, console, verbose)
+    if len(reports) > 1:
+        _Page(reports[0], console, verbose=verbose).total(reports)
+
+
+def render_text(*reports: ScanReport, verbose: bool = False, to_file: bool = False) -> bytes:
+    """*reports* as :func:`render_all` writes them, for standard output or (*to_file*) for a file.
 
     There is colour where standard output is a terminal or FORCE_COLOR asks for it, and NO_COLOR does not forbid
     it. A file is plain UTF-8.
@@ -96,7 +106,7 @@ def render_text(report: ScanReport, *, verbose: bool = False, to_file: bool = Fa
         force_terminal=on_terminal or (False if to_file else None),
         legacy_windows=False,
     )
-    render(report, console, verbose)
+    render_all(reports, console, verbose)
     stream.flush()
     return buffer.getvalue()
 
@@ -373,6 +383,19 @@ class _Page:
         for note in self._report.notes:
             self._field("note", Text(self._text(note)), "cyan")
 
+    def total(self, reports: Sequence[ScanReport]) -> None:
+        """Write one line on all of several reports."""
+        counts = {verdict: sum(report.count(verdict) for report in reports) for verdict in Verdict}
+        worst = next((verdict for verdict in _ADVICE if counts[verdict]), Verdict.CLEAN)
+        if worst is Verdict.CLEAN and any(map(_is_open, reports)):
+            worst = Verdict.UNVERIFIED
+        self._blank()
+        line = Text(f"{_SIGNS[worst]} {_count(len(reports), 'lockfile')}:", f"bold {_STYLES[worst]}")
+        self._counts(line, counts)
+        incomplete = sum(map(_is_open, reports))
+        line.append(f"; {_count(incomplete, 'lockfile')} not wholly checked" if incomplete else "")
+        self._line(line)
+
     def _summary(self) -> None:
         report = self._report
         counts = {verdict: report.count(verdict) for verdict in Verdict}
@@ -383,15 +406,17 @@ class _Page:
                 Text(f"No packages were read from {self._target}: {many}. Nothing was checked.", "yellow")
             )
         worst = next((verdict for verdict in _ADVICE if counts[verdict]), Verdict.CLEAN)
-        unchecked = any(entry.reason in _NOT_CHECKED for entry in report.skipped)
-        if worst is Verdict.CLEAN and (unchecked or report.incomplete or not report.packages):
+        if worst is Verdict.CLEAN and (_is_open(report) or not report.packages):
             worst = Verdict.UNVERIFIED
         line = Text(f"{_SIGNS[worst]} {_count(len(report.packages), 'package')}:", f"bold {_STYLES[worst]}")
+        self._counts(line, counts)
+        line.append(f", {len(report.skipped)} skipped; {_duration(report.seconds)}", "not bold default")
+        self._line(line)
+
+    def _counts(self, line: Text, counts: Mapping[Verdict, int]) -> None:
         for number, (verdict, count) in enumerate(counts.items()):
             line.append(", " if number else " ", "not bold default")
             line.append(f"{count} {verdict.value}", f"bold {_STYLES[verdict]}" if count else "not bold dim")
-        line.append(f", {len(report.skipped)} skipped; {_duration(report.seconds)}", "not bold default")
-        self._line(line)
 
     # --- lines ---
 
@@ -453,6 +478,11 @@ class _Page:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _is_open(report: ScanReport) -> bool:
+    """Whether something was left unchecked, beside packages that are `unverified`."""
+    return bool(report.incomplete) or any(entry.reason in _NOT_CHECKED for entry in report.skipped)
 
 
 def _listed(text: Text, item: str) -> None:

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "rehearsal": (*FOUNDATION, "lockfile", "npm_program"),
     "memo": (*FOUNDATION, "detect"),
     "gate": (*FOUNDATION, "lockfile", "npm_program", "rehearsal", "api", "scanner"),
+    "projects": (*FOUNDATION, *SIBLINGS, "api", "scanner"),
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report", "lookup"),
