@@ -140,14 +140,23 @@ _DECODERS: Mapping[str, Mark] = MappingProxyType(
 )
 _SECRETS = "|".join([*words.SECRET_WORDS, *(rf"{end}([^A-Za-z]|$)" for end in words.SECRET_ENDS)])
 _ENVIRONMENT = _words(("env",))
+_ENV = r"(process\s*(\?\.|\.|\[\s*[\"'`])|import\.meta\.|Bun\.)\s*env[\"'`]?\s*\]?\s*"
+_AS_A_WHOLE = r"(\)|,|\}|;|\||&|\n|\[\s*[^\"'` ]|$)"
 _WHOLE_ENVIRONMENT = _patterns(
-    rf"\benv{_MEMBER}\s*(\)|,|\}}|;|\||&|\n|\[\s*[^\"'` ]|=[^=])", r"[,{]\s*env\b"
+    rf"([^=\s]|[^}}\s]\s*=)\s*{_ENV}{_AS_A_WHOLE}",  # no destructuring of single variables
+    r"\benv\b[^{}\n]{0,80}\}\s*(=\s*[\w$.]*process\b|(=\s*require\s*\(|from)\s*[\"'`](node:)?process[\"'`])",
+    r"[=(,]\s*process\s*[;,)\n]",
 ) + _built("env")
 _COMMANDS = _modules(words.COMMAND_MODULES) + _words(("Bun.spawn", "Deno.Command"))
 _FILE_SYSTEM = _modules(words.FILE_MODULES) + _words(("Bun.file", "Deno.readTextFile"))
 _WRITES = _words((*words.FILE_WRITERS, "Bun.write", "Deno.writeTextFile", "writeSync"))
 _NETWORK = (
-    _patterns(r"\bfetch\b", r"\bImage\b\s*[()]", r"\$\.(ajax|get|post)\b", r"jQuery\.(ajax|get|post)\b")
+    _patterns(
+        r"(^|[^-\w])fetch\s*([(),;=}\]\"'`?:]|\.\s*(call|apply|bind))",
+        r"\bnew\s+([\w$]+\.)*Image\b",
+        r"\$\.(ajax|get|post)\b",
+        r"jQuery\.(ajax|get|post)\b",
+    )
     + _words(words.NETWORK_GLOBALS - {"fetch", "Image"})
     + _words(("importScripts", "jQuery", "Bun.connect", "Deno.connect", "GM_xmlhttpRequest"))
     + _modules(words.NETWORK_MODULES)
@@ -159,9 +168,10 @@ _EVALUATES = (
     _patterns(
         r"\beval\b\s*[(),;=]",
         r"\bFunction\s*\(\s*([\"'`][^\"'`\n]*[\"'`]\s*,\s*)*[^\"'`\s)]",
-        r"\bFunction\s*(\.|[),;])",
+        r"\bFunction\s*\.\s*(apply|call|bind|constructor)\b",
+        r"[=(,:]\s*Function\s*[),;]",
         r"constructor[\"'`]?\s*\]?\s*(\.|\[)\s*[\"'`]?constructor",
-        r"(\}|\))\s*\.\s*constructor\b",
+        r"(\}|\))\s*\.\s*constructor\s*[(;,]",
         rf"\b{_TIMER}\s*\(\s*([\"'`]|atob|unescape|Buffer|String|decodeURI)",
         rf"\bimport\s*\(\s*({_COMPUTED}|[\"'`]data:)",
         r"\beval[\"'`]?\s*:\s*(!0|true)",
@@ -222,7 +232,10 @@ _SOURCE_MARKS: Mapping[Source, Marks] = MappingProxyType(
 )
 _SINK_MARKS: Mapping[Sink, Marks] = MappingProxyType(
     {
-        Sink.NETWORK: (_NETWORK + _patterns(r"\.\s*src\s*=[^=]", r"\blocation\b")[:1],),
+        Sink.NETWORK: (
+            _NETWORK
+            + _patterns(r"createElement\(\s*[\"'`](img|script|iframe|link)\b", r"\blocation(\.href)?\s*=[^=]"),
+        ),
         Sink.DNS: (_modules(("dns", "dns/promises")),),
         Sink.EVALUATE: (_EVALUATES,),
         Sink.COMMAND: (_COMMANDS,),
