@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_ATOM = 3
 _SHORT_WORD = 4
+_WORD = re.compile(r"\w")
 _NO_ATOM = frozenset({"prototype", "?", "this", "[]", ""})
 _TRUE, _FALSE = "true", "false"
 _AROUND = b"\"'`,;|\\bfnrtv"
@@ -135,16 +136,33 @@ class Prefilter:
         """The conditions that hold for one file as it stands or with what it could build, and its addresses."""
         fired, addresses = self._scan(content)
         means = frozenset(each for each in Means if each in fired)
-        if _POSSIBLE in fired or not means:
+        if _CERTAIN in fired:
+            return fired, addresses
+        fired, addresses = self._with_built(content, means, fired, addresses)
+        if len(content) > _WINDOW and _POSSIBLE in fired and _CERTAIN not in fired:
+            near = any(self._possible_in(window, means) for window in _windows(content))
+            fired = fired if near else fired - {_POSSIBLE}
+        return fired, addresses
+
+    def _with_built(
+        self, content: bytes, means: frozenset[Means], fired: frozenset[str], addresses: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """What holds for *content* together with the texts that it could make of its literals."""
+        if not means or (_POSSIBLE in fired and len(content) <= _WINDOW):
             return fired, addresses
         built = unfold(content, means)
         if not built:
             return fired, addresses
         built = b"\n" + built  # each thing that is built stands in a line of its own
         more, others = self._scan(built)
-        if _WORDS in more and _POSSIBLE not in more:  # one half of a name may be built, and the other be there
+        if _WORDS in more and _CERTAIN not in more:  # one half of a name may be built, and the other be there
             more, others = self._scan(content + built)
         return fired | more, addresses | others
+
+    def _possible_in(self, window: bytes, means: frozenset[Means]) -> bool:
+        """Whether a rule is possible in a part of a large file, by what stands in that part."""
+        fired, addresses = self._scan(window)
+        return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         addresses = addresses_of(content)
@@ -193,6 +211,12 @@ class Prefilter:
         return scanner
 
 
+def _windows(content: bytes) -> Iterator[bytes]:
+    """Overlapping parts of a large file."""
+    for start in range(0, len(content), _STEP):
+        yield content[start : start + _WINDOW]
+
+
 def addresses_of(content: bytes) -> frozenset[str]:
     """The wallet addresses with right checksums that stand in *content* in the clear."""
     found = (match for match in _shapes().finditer(content) if _is_address(match))
@@ -220,13 +244,15 @@ def source_of(ruleset: Ruleset) -> str:
         _all_of([atoms.any_of(_ROTATION), atoms.any_of(_TURNED)]),
         _all_of([atoms.any_of(EVALUATION), atoms.any_of(HIDING)]),
     ]
+    certain = list(conditions)
     signals: set[str] = set()
     for rule in ruleset.rules:
         if rule.scope is Scope.PACKAGE:
             signals.update(uses(rule.match))
         elif rule.runs is not Runs.INSTALL:  # what runs at installation is little, and all of it is parsed
             conditions.append(trees.possible(rule))
-    rules = [(_POSSIBLE, _any_of(conditions))]
+            certain.append(trees.certain(rule))
+    rules = [(_POSSIBLE, _any_of(conditions)), (_CERTAIN, _any_of(certain))]
     words = sorted(trees.words)
     rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
     rules.append((_WORDS, _any_of(words)))
@@ -239,6 +265,11 @@ def source_of(ruleset: Ruleset) -> str:
 _HAS_ADDRESS = "has_address"
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
+_CERTAIN = "certain"  # possible, wherever in the file the words for it stand
+# A large file holds every everyday word somewhere. There, words count together that stand within a window; what
+# is rare (addresses, their patterns, an obfuscator's marks, files of secrets) counts wherever it stands.
+_WINDOW = 64 * 1024
+_STEP = 48 * 1024
 _FLOW_FROM, _FLOW_TO = "flow_from", "flow_to"  # one end of a flow that may go through several files
 _ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"
 
@@ -252,8 +283,28 @@ class _Trees:
 
     def __init__(self, ruleset: Ruleset, atoms: _Atoms) -> None:
         self.words: set[str] = set()
+        self._rare_only = False
         self._signals = ruleset.signals
         self._atoms = atoms
+
+    def certain(self, rule: Rule) -> str:
+        """As :meth:`possible`, by what is rare: evidence, or a flow from a source that few files have."""
+        evidence = self.match(rule.match, _ASSUMED, assume=False)
+        if evidence != _TRUE:
+            return self.possible(rule)
+        if not self._flows(rule.match):
+            return _FALSE
+        self._rare_only = True
+        try:
+            return self.match(rule.match, _LOOSE, assume=False)
+        finally:
+            self._rare_only = False
+
+    def _flows(self, match: Match) -> bool:
+        """Whether a combination asks where a value goes."""
+        return any(clause.kind is ClauseKind.FLOW for clause in clauses_of(match)) or any(
+            self._flows(self._signals[name].match) for name in uses(match)
+        )
 
     def possible(self, rule: Rule) -> str:
         """One half in the clear is enough: evidence, or names that are written or called."""
@@ -303,6 +354,8 @@ class _Trees:
         """The marks of one of the sources, and of one of the sinks that it is asked to reach."""
         sinks: dict[Source, list[str]] = {}
         for source, sink in map(flow_of, clause.names):
+            if self._rare_only and source not in RARE_SOURCES:
+                continue
             sinks.setdefault(source, []).append(self._marks(sink_marks(sink), tight=tight))
         value = clause.value
         told = None if value is None else lambda text: value.test(text) is not None
@@ -336,11 +389,24 @@ class _Trees:
     def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
         needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
+        if clause.kind is ClauseKind.WRITE and needed and name.rpartition(".")[2] == parts[-1]:
+            needed[-1] = self._written(parts[-1], needed[-1])
         if not tight:
             self.words.update(needed)
         if tight and (patterns := _in_use(clause, name)):
             needed.append(self._atoms.any_of(patterns))
         return _all_of(needed)
+
+    def _written(self, name: str, word: str) -> str:
+        """Where a member of that name may be written: by assignment, by its name in quotes, from an object."""
+        spelled = _escaped(name)
+        return _any_of(
+            [
+                self._atoms.pattern(rf"/\b{spelled}[\"'`]?\s*\]?\s*(\|\||&&|\?\?|\+)?=[^=>]/"),
+                self._atoms.literal(name),
+                _all_of([word, self._atoms.pattern(r"/\bassign\s*\(|definePropert/")]),
+            ]
+        )
 
     def _evidence(self, clause: Clause) -> str:
         tests = [test.text for test in clause.args]
@@ -378,8 +444,11 @@ class _Atoms:
         return self.pattern("{ " + " ".join(f"{byte:02x}" for byte in text.encode()) + " }")
 
     def word(self, text: str) -> str:
-        """That identifier; a short one has to stand alone, for data is full of three letters in a row."""
-        return self.text(text) if len(text) >= _SHORT_WORD else self.pattern(rf"/[.\s\"'`]{_escaped(text)}/")
+        """That identifier, not as a part of a longer one; data is full of any three letters in a row."""
+        if len(text) < _SHORT_WORD:
+            return self.pattern(rf"/[.\s\"'`]{_escaped(text)}/")
+        before, after = (r"\b" if _WORD.match(edge) else "" for edge in (text[0], text[-1]))
+        return self.pattern(f"/{before}{_escaped(text)}{after}/")
 
     def literal(self, text: str) -> str:
         """That text in quotes."""

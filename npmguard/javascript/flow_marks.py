@@ -158,7 +158,8 @@ _NETWORK = (
         r"jQuery\.(ajax|get|post)\b",
     )
     + _words(words.NETWORK_GLOBALS - {"fetch", "Image"})
-    + _words(("importScripts", "jQuery", "Bun.connect", "Deno.connect", "GM_xmlhttpRequest"))
+    + _words(("importScripts", "jQuery", "GM_xmlhttpRequest"))
+    + _patterns(r"\b(Bun|Deno)\s*\.\s*connect\b")
     + _modules(words.NETWORK_MODULES)
 )
 _COMPUTED = r"[^\"'\s)]"  # begins an argument that is no constant text
