@@ -57,6 +57,8 @@ def write_reports(
         from npmguard.report import markdown
 
         emit(markdown.render(reports[0]) if alone else markdown.render_all(reports), output)
+    elif format_ is Format.CYCLONEDX:
+        raise UsageError("--format cyclonedx is for npmguard scan: an SBOM is made of a lockfile")
     else:
         from npmguard.report import terminal
 

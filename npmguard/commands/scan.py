@@ -75,6 +75,8 @@ def scan(
     from npmguard.lockfile.places import find_lockfiles
     from npmguard.projects import base_of, scan_projects
 
+    if format_ is Format.CYCLONEDX and (installed or against is not None):
+        raise UsageError("--format cyclonedx tells of a whole lockfile; leave out --against and --installed")
     if installed and against is not None:
         raise UsageError("--installed and --against: choose one; the first looks at node_modules")
     started = time.monotonic()
@@ -102,6 +104,7 @@ def scan(
         "--installed": installed,
         "--fix-overrides": fix_overrides,
         "--format html": format_ is Format.HTML,
+        "--format cyclonedx": format_ is Format.CYCLONEDX,
         "--against a lockfile": against is not None and Path(against).exists(),
     }.items():
         if given:
@@ -126,6 +129,8 @@ def scan(
     reports = [replace(project.report, seconds=seconds) for project in projects]
     if fix_overrides:
         emit(_overrides(reports[0], locks[0]).encode(), output)
+    elif format_ is Format.CYCLONEDX:
+        emit(_sbom(reports[0], locks[0]), output)
     else:
         write_reports(reports, format_, output, verbose, settings)
     if summary:
@@ -166,6 +171,13 @@ def _earlier(lock: Path, against: str, settings: Config) -> Lockfile:
     if content is None:
         return replace(parse_lockfile(_NO_PACKAGES, f"{lock} in {against}"), missing=())
     return parse_lockfile(content, f"{lock} in {against}", lock.name)
+
+
+def _sbom(report: ScanReport, lock: Lockfile) -> bytes:
+    from npmguard.lockfile.graph import DependencyGraph
+    from npmguard.report import cyclonedx
+
+    return cyclonedx.render(report, lock, DependencyGraph(lock).edges())
 
 
 def _overrides(report: ScanReport, lock: Lockfile) -> str:

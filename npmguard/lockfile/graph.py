@@ -65,6 +65,10 @@ class DependencyGraph:
                     graph.add_edge(location, found, requirement=requirement)
         return graph
 
+    def edges(self) -> Mapping[str, tuple[str, ...]]:
+        """The locations that each location leads to, sorted."""
+        return {location: tuple(sorted(self.digraph.successors(location))) for location in self._nodes}
+
     def requirers(self, location: str) -> tuple[tuple[LockNode, Requirement], ...]:
         """Who asks for the package at *location*, and as what, sorted by the location of who asks.
 

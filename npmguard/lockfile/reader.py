@@ -115,7 +115,23 @@ class _Bun:
         return read_bun(data, path)
 
 
-READERS: tuple[LockfileReader, ...] = (_Npm(), _Yarn(), _YarnClassic(), _Pnpm(), _Bun())
+@dataclass(frozen=True, slots=True)
+class _Sbom:
+    manager: str = "cyclonedx"
+    file_names: tuple[str, ...] = ()
+
+    def can_read(self, data: bytes) -> bool:
+        from npmguard.lockfile.cyclonedx import is_cyclonedx  # noqa: PLC0415
+
+        return is_cyclonedx(data)
+
+    def read(self, data: bytes, path: str, manifest: Manifest) -> Lockfile:  # noqa: ARG002
+        from npmguard.lockfile.cyclonedx import read_cyclonedx  # noqa: PLC0415
+
+        return read_cyclonedx(data, path)
+
+
+READERS: tuple[LockfileReader, ...] = (_Sbom(), _Npm(), _Yarn(), _YarnClassic(), _Pnpm(), _Bun())
 """Every reader; the first that can read a file does."""
 
 LOCKFILE_NAMES: tuple[str, ...] = tuple(
@@ -200,7 +216,7 @@ def reader_of(data: bytes, name: str) -> LockfileReader:
     if len(named) == 1:
         return named[0]
     candidates = named or READERS
-    fallback = named[-1] if named else READERS[0]
+    fallback = named[-1] if named else _Npm()
     return next((it for it in candidates if it.can_read(data)), fallback)
 
 

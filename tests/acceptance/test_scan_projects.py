@@ -171,7 +171,9 @@ def test_the_root_s_settings_hold_for_projects_without_their_own(monorepo: Monor
     assert monorepo.scan("app", "--format", "json").code == 0
 
 
-@pytest.mark.parametrize("options", [["--installed"], ["--fix-overrides"], ["--format", "html"]])
+@pytest.mark.parametrize(
+    "options", [["--installed"], ["--fix-overrides"], ["--format", "html"], ["--format", "cyclonedx"]]
+)
 def test_what_is_for_one_lockfile_alone_says_so(monorepo: Monorepo, options: list[str]) -> None:
     done = monorepo.scan(*options)
     assert done.code == 2
@@ -229,6 +231,31 @@ def test_a_flagged_version_has_its_way_in_and_its_way_out(monorepo: Monorepo) ->
     assert any(
         f"pnpm add --save-exact {before['name']}@{before['version']}" in note for note in package["notes"]
     )
+
+
+def test_an_sbom_comes_out_and_is_scanned_again(monorepo: Monorepo) -> None:
+    bad = monorepo.publish(load_case("fetch-response-clipper", "after"))
+    write_lock(monorepo.folder, monorepo.honest, bad)
+    done = monorepo.scan("package-lock.json", "--format", "cyclonedx", "-o", "sbom.json")
+    assert (done.code, done.stderr) == (1, "")
+    written = (monorepo.folder / "sbom.json").read_bytes()
+    document = json.loads(written)
+    assert [it["purl"] for it in document["components"]] == sorted(
+        [f"pkg:npm/{bad['name']}@{bad['version']}", "pkg:npm/honest@1.0.0"]
+    )
+    assert {it["analysis"]["state"] for it in document["vulnerabilities"]} <= {"exploitable", "in_triage"}
+    again = monorepo.scan("sbom.json", "--format", "json")
+    assert again.code == 1
+    assert again.package(bad["name"])["verdict"] == "malicious"
+    assert again.package("honest")["integrity"]["lock"] == "valid"
+    assert again.package(bad["name"])["paths"] == [[f"{bad['name']}@{bad['version']}"]]
+    assert monorepo.scan("package-lock.json", "--format", "cyclonedx").stdout == written
+
+
+@pytest.mark.parametrize("options", [["--installed"], ["--against", "main"]])
+def test_an_sbom_is_of_a_whole_lockfile(monorepo: Monorepo, options: list[str]) -> None:
+    done = monorepo.scan("package-lock.json", "--format", "cyclonedx", *options)
+    assert (done.code, "tells of a whole lockfile" in done.stderr) == (2, True)
 
 
 def test_more_lockfiles_than_the_cap(monorepo: Monorepo) -> None:
