@@ -53,6 +53,7 @@ _INFLATERS = {
 }
 _TO_TEXT = frozenset({"text", "toString"})
 _MAX_JSON = 8 * 1024**2
+_MAX_DEPTH = 40  # of literals, and of steps into them
 _NOTHING = object()
 
 
@@ -267,7 +268,7 @@ class OwnFileConstants(Constants):
     def _json_of(self, node: Node, depth: int = 0) -> object:
         """What an expression takes from a JSON file of the package, or parses of a constant text."""
         node = unwrap(node)
-        if depth > 40:
+        if depth > _MAX_DEPTH:
             return _NOTHING
         if node.type == "identifier":
             binding = self._scopes.binding(node)
@@ -281,10 +282,43 @@ class OwnFileConstants(Constants):
         path, given = self.names.path(callee), arguments(node)
         if path.name in REQUIRES and path.root is not Root.UNKNOWN:
             return self._json_file(self.text(given[0]) if given else None)
+        if not given and callee.type == "identifier":
+            return self._bundled(callee)
         if path.name == "JSON.parse" and given:
             value = self.fold(given[0])
             return _parsed(values.as_text(value) if isinstance(value, str) else value)
         return _NOTHING
+
+    def _bundled(self, callee: Node) -> object:
+        """What a bundler makes of a JSON file: ``const name = wrap((exports, module) => { module.exports = … })``."""
+        binding = self._scopes.binding(callee)
+        definition = binding.definitions[0] if binding is not None and len(binding.definitions) == 1 else None
+        made = None if definition is None or definition.how is not How.VALUE else definition.node
+        if made is None or made.type != "call_expression":
+            return _NOTHING
+        for each in self._program.index.assignments:
+            left, right = each[1], each[3]
+            if made.start_byte <= left.start_byte < made.end_byte and self._index.tail(left) == b"exports":
+                return _NOTHING if right is None else self._literal(right)
+        return _NOTHING
+
+    def _literal(self, node: Node, depth: int = 0) -> object:
+        """A literal as JSON would have it; what is not constant in it is left out."""
+        if depth > _MAX_DEPTH:
+            return _NOTHING
+        if node.type == "object":
+            inner = {name: self._literal(value, depth + 1) for name, value in self.table(node).items()}
+            return {name: value for name, value in inner.items() if value is not _NOTHING}
+        if node.type == "array":
+            return [self._literal(child, depth + 1) for child in node.named_children if child.type != "comment"]
+        value = self.fold(node)
+        return (
+            values.as_text(value)
+            if isinstance(value, str)
+            else value
+            if isinstance(value, (int, float))
+            else _NOTHING
+        )
 
     def _json_of_binding(self, binding: Binding, depth: int = 0) -> object:
         if len(binding.definitions) != 1:
