@@ -290,7 +290,7 @@ class OwnFileConstants(Constants):
         return _NOTHING
 
     def _bundled(self, callee: Node) -> object:
-        """What a bundler makes of a JSON file: ``const name = wrap((exports, module) => { module.exports = … })``."""
+        """What a bundler makes of a JSON file: ``f = wrap((exports, module) => { module.exports = … })``."""
         binding = self._scopes.binding(callee)
         definition = binding.definitions[0] if binding is not None and len(binding.definitions) == 1 else None
         made = None if definition is None or definition.how is not How.VALUE else definition.node

@@ -103,16 +103,20 @@ def test_a_field_of_json_that_is_evaluated_is_code(code: str) -> None:
     assert fetches(HEAD + code, lib__data_json=data)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "var c=(f,m)=>()=>(m||f((m={exports:{}}).exports,m),m.exports);"
-        "var d=c((e,m)=>{m.exports={a:{b:['x',\"fetch('u')\"]}}});var {a:r}=d();eval(r.b[1])",
-        "var __commonJS = (cb, mod) => function __require() { return mod.exports };"
-        "var require_d = __commonJS({ 'd.json'(exports, module) { module.exports = { a: \"fetch('u')\" } } });"
-        "eval(require_d().a)",
-    ],
-)
+BUNDLED = {
+    "minified": """
+        var c=(f,m)=>()=>(m||f((m={exports:{}}).exports,m),m.exports);
+        var d=c((e,m)=>{m.exports={a:{b:['x',"fetch('u')"]}}});var {a:r}=d();eval(r.b[1])
+    """,
+    "as it is": """
+        var __commonJS = (cb, mod) => function __require() { return mod.exports };
+        var require_d = __commonJS({ 'd.json'(exports, module) { module.exports = { a: "fetch('u')" } } });
+        eval(require_d().a)
+    """,
+}
+
+
+@pytest.mark.parametrize("code", BUNDLED.values(), ids=BUNDLED)
 def test_json_in_a_bundle_is_code_where_it_is_evaluated(code: str) -> None:
     assert fetches(code)
 
