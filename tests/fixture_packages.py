@@ -30,6 +30,12 @@ OBFUSCATIONS = ("low", "medium", "high", "base64", "rc4", "self-defending")
 
 ALL_TRANSFORMS = (*TRANSFORMS, "swc", *OBFUSCATIONS)
 
+
+def form_before(transform: str) -> str:
+    """The form of the version before an attacker's: what hides code comes with the attack, a build does not."""
+    return "plain" if transform in {"obfuscator", *OBFUSCATIONS} else transform
+
+
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".ts")
 _MTIME = 499162500  # 1985-10-26T08:15:00Z, the time that npm gives every file
 
