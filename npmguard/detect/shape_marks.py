@@ -53,6 +53,6 @@ SHAPE_GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyTyp
         "deletes-home": ((_HOME, _DISK), (_REMOVES,)),
         "long-delay": ((r"/setTimeout|timers/",), (_HOURS,)),
         "corrupts-builtin": (_REPLACED, (_CHANCE,)),
-        "endless-loop-at-load": ((rf"/{_FOR_EVER}[^}}]{{0,200}}(console|stdout|stderr)/",),),
+        "endless-loop-at-load": ((rf"/{_FOR_EVER}(.|\n){{0,240}}(console|stdout|stderr)/",),),
     }
 )

@@ -172,7 +172,7 @@ _EVALUATES = (
         r"\bFunction\s*\.\s*(apply|call|bind|constructor)\b",
         r"[=(,:]\s*Function\s*[),;]",
         r"constructor[\"'`]?\s*\]?\s*(\.|\[)\s*[\"'`]?constructor",
-        r"(\}|\))\s*\.\s*constructor\s*[(;,]",
+        r"(\}|\))\s*\.\s*constructor\s*[(;,\n)]",
         rf"\b{_TIMER}\s*\(\s*([\"'`]|atob|unescape|Buffer|String|decodeURI)",
         rf"\bimport\s*\(\s*({_COMPUTED}|[\"'`]data:)",
         r"\beval[\"'`]?\s*:\s*(!0|true)",
