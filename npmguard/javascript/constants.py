@@ -34,6 +34,7 @@ _CHANGES = re.compile(
     rb"|\s*\[[^\]]{0,200}\]\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
 )
 _SOUP = re.compile(rb"[\[\]()!+{}0-9\s\"'-]*")
+_SOUPS = frozenset({"binary_expression", "subscript_expression", "call_expression", "unary_expression"})
 _CALLING_BACK = frozenset(
     {"map", "reduce", "reduceRight", "filter", "flatMap", "find", "from", "replace", "sort"}
 )
@@ -59,6 +60,7 @@ class Constants(Objects):
         self._volume = _VOLUME * limits.string_bytes
         self._known: dict[int, Value] = {}
         self._bound: dict[Binding, Value] = {}
+        self._no_soup = (0, 0)
         self._callable: dict[Binding, Root | None] = {}
 
     def close(self) -> None:
@@ -105,6 +107,13 @@ class Constants(Objects):
         self._known[node.id] = UNKNOWN  # what a definition in terms of itself is
         if not self._spend():
             return UNKNOWN
+        if kind in _SOUPS and self._is_soup(node):
+            value = self.evaluation.value(node)
+            if value is not UNKNOWN:
+                self._known[node.id] = value
+                return value
+            if kind != "call_expression":
+                self._no_soup = (node.start_byte, node.end_byte)
         self._nesting += 1
         try:
             value = folder(self, node)
@@ -246,7 +255,12 @@ class Constants(Objects):
 
     def _identifier(self, node: Node) -> Value:
         binding = self._scopes.binding(node)
-        return _GLOBALS.get(self._scopes.name(node), UNKNOWN) if binding is None else self.of_binding(binding)
+        if binding is None:
+            return _GLOBALS.get(self._scopes.name(node), UNKNOWN)
+        value = self.of_binding(binding)
+        if value is UNKNOWN and binding.definitions and len(binding.uses) > 1:
+            value = self.evaluation.built(binding, node.start_byte)
+        return value
 
     def _of_binding(self, binding: Binding) -> Value:
         if len(binding.definitions) != 1:
@@ -406,11 +420,14 @@ class Constants(Objects):
         name = self.property_name(callee)
         if name in _CALLING_BACK:
             return any(unwrap(each).type in _CALLED_BACK for each in arguments(node))
-        return name is not None and self.is_soup(node)
+        return False
 
-    def is_soup(self, node: Node) -> bool:
-        """Whether an expression is spelled with punctuation marks and digits alone."""
-        return _SOUP.fullmatch(self._scopes.text, node.start_byte, node.end_byte) is not None
+    def _is_soup(self, node: Node) -> bool:
+        """Whether an expression is spelled with punctuation marks and digits alone, and is no mere sum."""
+        text, start, end = self._scopes.text, node.start_byte, node.end_byte
+        if text[start] not in b"[(!+" or self._no_soup[0] <= start < self._no_soup[1]:
+            return False
+        return _SOUP.fullmatch(text, start, end) is not None and text.find(b"[]", start, end) >= 0
 
     def _plain_call(self, node: Node) -> Value:
         callee = node.child_by_field_name("function" if node.type == "call_expression" else "constructor")

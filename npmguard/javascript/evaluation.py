@@ -23,12 +23,13 @@ from npmguard.javascript.index import Index
 from npmguard.javascript.interpreter.compiler import Compiler
 from npmguard.javascript.interpreter.convert import to_constant, to_js
 from npmguard.javascript.interpreter.expressions import item
-from npmguard.javascript.interpreter.functions import Closure
-from npmguard.javascript.interpreter.layout import Cell, tables
+from npmguard.javascript.interpreter.functions import Closure, Step
+from npmguard.javascript.interpreter.layout import Cell, Layout, tables
 from npmguard.javascript.interpreter.machine import Machine
-from npmguard.javascript.interpreter.model import JS, Exhausted, Frame, Func, GiveUp, Thrown
+from npmguard.javascript.interpreter.model import HEADER, JS, Exhausted, Frame, Func, GiveUp, Thrown
 from npmguard.javascript.purity import Purity, Root
 from npmguard.javascript.scopes import Scopes
+from npmguard.javascript.slices import Slice, slice_of
 from npmguard.javascript.tree import way_to
 from npmguard.javascript.values import UNDEFINED, UNKNOWN, Value
 
@@ -62,6 +63,7 @@ class Evaluation(Compiler):
         self._started: set[Binding] = set()
         self._purity = Purity(index, scopes, constant)
         self._worked_out: dict[int, Value] = {}
+        self._built: dict[Binding, tuple[int, Value]] = {}
         self._share = limits.interpreted_steps // CALL_STEPS
 
     def close(self) -> None:
@@ -111,6 +113,42 @@ class Evaluation(Compiler):
             root = self._purity.expression(node)
             known = self._worked_out[node.id] = UNKNOWN if root is None else self._computed(root)
         return known
+
+    def built(self, binding: Binding, use: int) -> Value:
+        """What a variable holds at that place, after the statements before it that build it up."""
+        known = self._built.get(binding)
+        if known is None:
+            self._built[binding] = (0, UNKNOWN)
+            found = slice_of(binding, self._index, self._purity)
+            value = UNKNOWN if found is None else self._run_slice(binding, found)
+            known = self._built[binding] = (0 if found is None else found.end, value)
+        return known[1] if use >= known[0] else UNKNOWN
+
+    def _run_slice(self, binding: Binding, found: Slice) -> Value:
+        root = self._purity.variables(found.statements[0], found.others)
+        if root is None:
+            return UNKNOWN
+        with self._running():
+            try:
+                self._settle(root)
+                layout = self.layout = Layout(binding.function, None, found.owned)
+                steps = [self.statement(node) for node in found.statements]
+                return self._within_share(lambda: self._stepped(steps, layout, binding))
+            except Exhausted:
+                self.exhausted.append(found.statements[-1])
+            except (GiveUp, Thrown):
+                pass
+        return UNKNOWN
+
+    @staticmethod
+    def _stepped(steps: list[Step], layout: Layout, binding: Binding) -> JS:
+        """What the variable holds after the statements."""
+        frame: Frame = [None, UNKNOWN, None, *([UNDEFINED] * (layout.size - HEADER))]
+        for step in steps:
+            if step(frame) is not None:
+                raise GiveUp
+        found: JS = frame[layout.slot(binding) or 0]
+        return found
 
     # --- running -----------------------------------------------------------------------------------------
 

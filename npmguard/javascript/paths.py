@@ -43,6 +43,7 @@ _MAKERS = frozenset(
         *("Symbol", "Map", "Set", "Error"),
     }
 )
+_WITH_METHODS = frozenset(_MADE + name for name in ("Array", "String", "RegExp", "Function"))
 _DOTTED = re.compile(r"\s*(?:return\s+)?([A-Za-z_$][\w$]*(?:\s*\.\s*[A-Za-z_$][\w$]*)*)\s*;?\s*\Z")
 
 
@@ -121,6 +122,8 @@ def _of_instance(segments: list[str]) -> Path:
     """``new X().constructor`` is ``X``, and ``new X().__proto__`` is ``X.prototype``."""
     made = segments[0].removeprefix(_MADE).split(".")
     if segments[1:3] == ["constructor", "constructor"]:
+        return Path(Root.GLOBAL, ("Function", *segments[3:]))
+    if segments[2:3] == ["constructor"] and segments[0] in _WITH_METHODS and segments[1] != "length":
         return Path(Root.GLOBAL, ("Function", *segments[3:]))
     if segments[1] == "constructor":
         return Path(Root.GLOBAL, (*made, *segments[2:]))

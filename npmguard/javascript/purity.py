@@ -163,6 +163,14 @@ class Purity:
             self._unknown_names = self._unbound_but(KNOWN_GLOBALS)
         return _any_between(self._unknown_names, start, end)
 
+    def touches_unknown(self, node: Node) -> bool:
+        """Whether a node has a name in it that is neither declared nor one of a pure built-in."""
+        return self._unknown_between(node.start_byte, node.end_byte)
+
+    def variables(self, node: Node, variables: list[Binding]) -> Root | None:
+        """What those variables, used in a node, reach, if it is nothing unknown."""
+        return self._closed(node, [], variables)
+
     def is_impure(self, index: int) -> bool:
         """Whether a function has a name in it that may mean something else elsewhere."""
         if self._impure_names is None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from npmguard.model import FactKind
-from tests.javascript_facts import facts, names, strings
+from tests.javascript_facts import facts, names, one, strings
 
 TABLE = "function t(){var a=['push','nX2','fetch','7up','evil.example'];t=function(){return a};return t()}"
 DECODER = "function d(i,k){i=i-0x10;var s=t()[i];return s}"
@@ -58,3 +60,55 @@ def test_a_loop_over_characters_is_worked_out() -> None:
     code = "function x(s,k){var r='';"
     code += "for(var i=0;i<s.length;i++){r+=String.fromCharCode(s.charCodeAt(i)^k)}return r}"
     assert "https" in strings(f"{code};y(x('kwwsp',3))")
+
+
+XOR_LOOP = (
+    "const k='ab';let o='';const d='0503';for(let i=0;i<d.length;i+=2)"
+    "o+=String.fromCharCode(parseInt(d.substr(i,2),16)^k.charCodeAt(i/2%k.length));y(o)"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("var s='';for(var i=0,c=[107,119];i<c.length;i++){s+=String.fromCharCode(c[i]-3)};y(s)", "ht"),
+        (XOR_LOOP, "da"),
+        ("function f(){let i=0,r='',t=[105,104];while(i<2){r=String.fromCharCode(t[i++])+r}y(r)}", "hi"),
+        ("y(Buffer.from('69757571','hex').map(b=>b^1).toString())", "http"),
+        ("y(['ht','tp'].reduce((a,b)=>a+b,''))", "http"),
+        ("y('pt-th'.split('-').map(x=>x.split('').reverse().join('')).reverse().join(''))", "http"),
+        ("y((()=>{let r='';for(const n of [104,105])r+=String.fromCharCode(n);return r})())", "hi"),
+        ("y(((a,b)=>[...a].filter((_,i)=>i%b==0).join(''))('hXtYtZp',2))", "http"),
+        ("y((![]+[])[+[]]+(!![]+[])[+[]])", "ft"),
+        ("y(([][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]+(![]+[])[+!+[]]+(!![]+[])[+[]]]+[])[!+[]+!+[]+!+[]])", "c"),
+        ("y(JSON.parse('{\"a\":[\"x\",\"http\"]}').a.map(x=>x)[1])", "http"),
+        ("y(Array.from('GSSO',x=>String.fromCharCode(x.charCodeAt(0)+1)).join(''))", "HTTP"),
+    ],
+)  # fmt: skip
+def test_decoders_that_stand_where_they_are_used_are_worked_out(code: str, expected: str) -> None:
+    assert any(fact.args == (expected,) for fact in facts(code, FactKind.CALL) if fact.name == "y")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "let s='';for(let i=0;i<2;i++)s+=String.fromCharCode(input[i]);y(s)",
+        "let s='';y(s);for(let i=0;i<2;i++)s+=String.fromCharCode(104+i)",
+        "let s='';if(a)for(let i=0;i<2;i++)s+=String.fromCharCode(104+i);y(s)",
+        "let s='';function f(){s='x'}for(let i=0;i<2;i++)s+=String.fromCharCode(104+i);y(s)",
+        "let s='';for(let i=0;i<2;i++){s+=String.fromCharCode(104+i);if(Math.random()>2)break}y(s)",
+    ],
+)
+def test_what_depends_on_more_than_the_file_is_not_guessed(code: str) -> None:
+    assert [fact.args for fact in facts(code, FactKind.CALL) if fact.name == "y"] == [(None,)]
+
+
+def test_packed_code_is_read_as_what_it_unpacks_to() -> None:
+    code = "eval(function(p,c,k){while(c--)p=p.replace(new RegExp('\\\\b'+c+'\\\\b','g'),k[c]);return p}"
+    code += "('0(\\'1://2\\')',3,'fetch|https|evil.example'.split('|')))"
+    assert one(code, FactKind.CALL, "fetch").args == ("https://evil.example",)
+
+
+def test_code_in_six_characters_names_what_it_calls() -> None:
+    flat = "[][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]+(![]+[])[+!+[]]+(!![]+[])[+[]]]"
+    assert one(f"{flat}['constructor']('return this')().fetch('u')", FactKind.CALL, "fetch").args == ("u",)
