@@ -39,6 +39,7 @@ _CALLING_BACK = frozenset(
     {"map", "reduce", "reduceRight", "filter", "flatMap", "find", "from", "replace", "sort"}
 )
 _CALLED_BACK = FUNCTION_EXPRESSIONS | {"identifier", "member_expression", "subscript_expression"}
+_COLLECTS = frozenset({"array", "object"})  # what a reduction starts from that does not end in a text
 _REVERSES = re.compile(rb"\s*(?:(?:\?\.|\.)\s*|\[\s*['\"`])reverse\b")
 _PASSED_BEFORE = re.compile(rb"[(,]\s*\Z")
 _PASSED_AFTER = re.compile(rb"\s*[),]")
@@ -419,7 +420,8 @@ class Constants(Objects):
             return False
         name = self.property_name(callee)
         if name in _CALLING_BACK:
-            return any(unwrap(each).type in _CALLED_BACK for each in arguments(node))
+            given = [unwrap(each).type for each in arguments(node)]
+            return any(each in _CALLED_BACK for each in given) and given[-1] not in _COLLECTS
         return False
 
     def _is_soup(self, node: Node) -> bool:

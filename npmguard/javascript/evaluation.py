@@ -34,7 +34,7 @@ from npmguard.javascript.tree import way_to
 from npmguard.javascript.values import UNDEFINED, UNKNOWN, Value
 
 CALL_STEPS = 4  # of the fuel, one call may take this part
-_CHECKED = 3  # results of each function that are worked out twice
+_CHECKED = 1  # results of each function that are worked out twice
 _HOPELESS = 40  # calls of a function without any result
 _STACK = 30_000  # frames of Python; the interpreter's own depth ends before
 
@@ -161,6 +161,7 @@ class Evaluation(Compiler):
                 value = self._once(root, given)
                 if (
                     value is not UNKNOWN
+                    and root.bindings
                     and root.results < _CHECKED
                     and not _agree(self._once(root, given), value)
                 ):
@@ -186,7 +187,7 @@ class Evaluation(Compiler):
                 self._settle(root)
                 run = self.expression(root.node)
                 value = self._within_share(lambda: run(self._frame()))
-                if root.bindings and not _agree(self._within_share(lambda: run(self._frame())), value):
+                if self._may_differ(root) and not _agree(self._within_share(lambda: run(self._frame())), value):
                     return UNKNOWN
             except Exhausted:
                 self.exhausted.append(root.node)
@@ -195,6 +196,10 @@ class Evaluation(Compiler):
             else:
                 return value
         return UNKNOWN
+
+    def _may_differ(self, root: Root) -> bool:
+        """Whether something may be another value the next time."""
+        return bool(root.functions) or any(binding in self._purity.writes() for binding in root.bindings)
 
     def _within_share(self, run: Callable[[], JS]) -> Value:
         """A result as a constant, with a part of the fuel only."""
