@@ -37,7 +37,6 @@ app = typer.Typer(
     name="npmguard",
     help="Says which npm dependency versions are compromised, how it knows, and what to install instead.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
