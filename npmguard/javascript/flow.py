@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from npmguard.javascript.draft import Draft
 from npmguard.javascript.flow_graph import Edge, Graph, Origin
 from npmguard.javascript.flow_links import PORT, FlowLinks
-from npmguard.javascript.flow_names import CLIENT, WRITER
+from npmguard.javascript.flow_names import ADDRESS, CLIENT, WRITER, is_address
 from npmguard.javascript.flow_sinks import Asked, FlowSinks, Written
 from npmguard.javascript.flow_values import FlowValues
 from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of
@@ -152,18 +152,29 @@ class _Flows:
 
     def _tell(self) -> None:
         masks, origins = self._graph.masks, self._graph.origins
+        targets = {asked.node.start_byte: self._target(asked) for asked in self._sinks.asked}
         for asked in self._sinks.asked:
-            target = asked.target
+            target = self._target(asked)
             if asked.through is not None:
                 clients = [each for each in origins.of(masks[asked.through]) if each.kind == CLIENT]
                 if not clients:
                     continue
-                target = target or clients[0].detail
+                target = target or clients[0].detail or targets.get(clients[0].at)
             self._tell_sink(asked, asked.sink, target)
         for written in self._sinks.written:
             self._tell_places(written)
         for asked, text in self._sinks.run:
             self._tell_run(asked, text)
+
+    def _target(self, asked: Asked) -> str | None:
+        """Where something goes, as far as that is constant; an address may come from far away."""
+        if asked.sink is Sink.NETWORK and not (asked.target and is_address(asked.target)):
+            for part, vertex in asked.parts:
+                found = self._graph.origins.of(self._graph.masks[vertex]) if part == "url" else []
+                told = [each.detail for each in found if each.kind == ADDRESS]
+                if told:
+                    return told[0]
+        return asked.target
 
     def _tell_places(self, written: Written) -> None:
         for origin in self._graph.origins.of(self._graph.masks[written.path]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tree_sitter import Node
 
 from npmguard.javascript import flow_words as words
-from npmguard.javascript.bindings import CLASSES, FUNCTIONS
+from npmguard.javascript.bindings import CLASSES, FUNCTIONS, How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.flow_graph import Edge
 from npmguard.javascript.flow_links import RETURNED, local_port
@@ -116,9 +116,27 @@ class FlowCalls:
             return [scopes.function_of_node.get(function.id, 0)]
         if callee.path.known or callee.receiver is None or not callee.method:
             return []
+        owner = self.class_of(callee.receiver)
+        method = self._values.stores.method(owner, callee.method) if owner else None
+        if method is not None:
+            return [method]
         if callee.method in BUILT_IN and unwrap(callee.receiver).type != "this":
             return []
-        return self._values.reach.stored(callee.method.encode("utf-8", "replace"))
+        return self._values.stores.stored(callee.method)
+
+    def class_of(self, receiver: Node) -> int:
+        """The class of the file that an object is known to be of; 0 if there is none."""
+        node = unwrap(receiver)
+        if node.type == "this":
+            return max(self._values.stores.owner(node.start_byte), 0)
+        binding = self._program.scopes.binding(node) if node.type == "identifier" else None
+        if binding is not None and len(binding.definitions) == 1:
+            definition = binding.definitions[0]
+            if definition.how is How.VALUE and definition.node is not None and not definition.path:
+                node = unwrap(definition.node)
+        made = node.child_by_field_name("constructor") if node.type == "new_expression" else None
+        function = None if made is None else self._program.constants.function_of(made)
+        return 0 if function is None else self._program.scopes.function_of_node.get(function.id, 0)
 
     def joined_path(self, call: Node, depth: int) -> str:
         """The text that a call joins of its arguments, with NULs, where it is one of those that join paths."""

@@ -11,7 +11,7 @@ from tree_sitter import Node
 
 from npmguard.javascript import flow_words as words
 from npmguard.javascript.bindings import Binding, How
-from npmguard.javascript.callsites import arguments, unwrap
+from npmguard.javascript.callsites import arguments
 from npmguard.javascript.flow_graph import Edge
 from npmguard.javascript.flow_names import (
     BUILT_IN,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _MAX_SITES = 48  # calls of one function
 _MAX_PASSED = 12  # places to which one name is passed
-_MAX_METHODS = 4  # functions under one name, beyond which the name says nothing
 
 _ELEMENTS_TO = frozenset(
     {
@@ -126,7 +125,7 @@ class FlowInputs:
             for call, at in self.passed_to(binding):
                 self.handed(vertex, call, at, position, keys)
         for name in stores.names(function):
-            self._called_as(vertex, name, position, keys)
+            self._called_as(vertex, function, name, position, keys)
         if node.type == "method_definition" and self._name_of(node) == b"constructor":
             for new in stores.constructions(self._program.scopes.parents[function])[:_MAX_SITES]:
                 self.given(vertex, arguments(new), position, keys)
@@ -153,8 +152,11 @@ class FlowInputs:
         if callee is None:
             return
         path, method, receiver = callee.path, callee.method, callee.receiver
-        if callee.node.id != unwrap(call.named_children[0]).id:
-            at -= 1  # called through ``call``
+        handed = arguments(call)[at : at + 1]
+        found = [index for index, each in enumerate(callee.given) if handed and each.id == handed[0].id]
+        if not found:
+            return
+        at = found[0]
         if is_network(path) or is_reader(path) or is_lister(path) or is_command(path) or is_decoder(path):
             if not (position == "0" and module_of(path) in _NODE_STYLE):
                 self._values.depend(vertex, call)
@@ -215,17 +217,18 @@ class FlowInputs:
             elif at == index and node is not None:
                 self._values.depend(vertex, node, keys)
 
-    def _called_as(self, vertex: int, name: bytes, position: Key, keys: Keys) -> None:
-        """Add what the methods of that name get, wherever they are called."""
-        if len(self._values.reach.by_property.get(name, ())) > _MAX_METHODS:
-            return
-        common = name.decode("utf-8", "replace") in BUILT_IN
+    def _called_as(self, vertex: int, function: int, name: bytes, position: Key, keys: Keys) -> None:
+        """Add what a function that is stored under that name gets, wherever a method of the name is called."""
+        spelled = name.decode("utf-8", "replace")
+        told = bool(self._values.stores.stored(spelled)) and spelled not in BUILT_IN
+        owner = self._program.scopes.parents[function]
         calls = [*self._program.index.method_calls.get(name, ()), *self._computed.get(name, ())]
         for call, _callee, _kind in calls[:_MAX_SITES]:
             callee = self._values.calls.callee(call)
-            if callee is None or (callee.path.known and not self._is_export(callee)):
+            if callee is None or callee.receiver is None or (callee.path.known and not self._is_export(callee)):
                 continue
-            if not common or (callee.receiver is not None and unwrap(callee.receiver).type == "this"):
+            known = self._values.calls.class_of(callee.receiver)
+            if known == owner if known else told:
                 self.given(vertex, callee.given, position, keys)
 
     @staticmethod

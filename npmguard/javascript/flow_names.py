@@ -24,6 +24,7 @@ ELEMENT = "*"
 
 CLIENT = "@client"  # an object that talks to the network
 WRITER = "@writer"  # a stream into a file
+ADDRESS = "@address"  # a text that tells a host
 
 BUILT_IN = frozenset(
     {
@@ -51,6 +52,11 @@ BUILT_IN = frozenset(
 )
 """Methods so common that their name does not tell which function is called."""
 
+_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:)?//[^/\s\0]|(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}(?::\d+)?(?:/\S*)?\Z|\d{1,3}(?:\.\d{1,3}){3}\b",
+    re.IGNORECASE,
+)
+_LONGEST_ADDRESS = 512
 _MAX_THROUGH = 4  # calls of calls (``f.call.call(…)``) that are seen through
 _SENDING = frozenset(
     {
@@ -133,7 +139,13 @@ def callee_of(program: Program, call: Node) -> Callee | None:
     node = unwrap(node)
     while node.type == "sequence_expression":
         node = unwrap(node.named_children[-1])
-    path, given = program.names.path(node), arguments(call)
+    given = arguments(call)
+    passed = (
+        program.constants.through(call) if call.type == "call_expression" and node.type in MEMBERS else None
+    )
+    if passed is not None:
+        node, given = unwrap(passed[0]), passed[1]
+    path = program.names.path(node)
     for _ in range(_MAX_THROUGH):
         last = path.segments[-1:]
         if last not in {("call",), ("apply",)} or len(path.segments) < 2 or node.type not in MEMBERS:
@@ -257,6 +269,11 @@ def is_clipboard_read(path: Path) -> bool:
 
 
 # --- paths of files --------------------------------------------------------------------------------------
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is a URL, the name of a host or a number of one; NULs stand for what is not constant."""
+    return len(text) <= _LONGEST_ADDRESS and _ADDRESS.match(text) is not None
 
 
 def places_in(text: str) -> Iterator[Source | Sink]:

@@ -13,7 +13,7 @@ from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.flow_names import ELEMENT, Key
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
-from npmguard.javascript.reach import Reach
+from npmguard.javascript.reach import MAX_CANDIDATES, Reach
 from npmguard.javascript.syntax import BY_START, MAX_DEPTH
 
 _Item = TypeVar("_Item")
@@ -93,6 +93,15 @@ class Stores:
     def names(self, function: int) -> list[bytes]:
         """The properties and methods under which a function is stored."""
         return self._names.get(function, [])
+
+    def stored(self, name: str) -> list[int]:
+        """The functions that are stored under that name; none if too many share it."""
+        found = self._by_name.get(name.encode("utf-8", "replace"), [])
+        return found if len(found) <= MAX_CANDIDATES else []
+
+    def method(self, owner: int, name: str) -> int | None:
+        """The method of that name of a class."""
+        return self._methods.get((owner, name))
 
     def constructions(self, owner: int) -> list[Node]:
         """The constructions of a class."""
@@ -196,11 +205,44 @@ class Stores:
         return found
 
     @cached_property
+    def _by_name(self) -> dict[bytes, list[int]]:
+        """The functions by the names under which they are stored, computed names included."""
+        found = {name: list(functions) for name, functions in self._reach.by_property.items()}
+        known = {function for functions in found.values() for function in functions}
+        constants, index = self._program.constants, self._program.index
+        computed: list[tuple[Node, str | None]] = []
+        for node in bounded(index.of("function")):
+            name = node.child_by_field_name("name") if node.type == "method_definition" else None
+            if name is not None and name.type == "computed_property_name":
+                computed.append((node, constants.key(name)))
+        for key, value, kind, plain in bounded(index.pairs):
+            if kind in FUNCTIONS and plain is None:
+                computed.append((value, constants.key(key)))
+        for _node, left, kind, right, _compound in bounded(index.assignments):
+            if kind == "subscript_expression" and right is not None and right.type in FUNCTIONS:
+                computed.append((right, constants.property_name(left)))
+        for node, told in computed:
+            function = self._scopes.function_of_node.get(node.id, 0)
+            if told is not None and function not in known:
+                found.setdefault(told.encode("utf-8", "replace"), []).append(function)
+        return found
+
+    @cached_property
     def _names(self) -> dict[int, list[bytes]]:
         found: dict[int, list[bytes]] = {}
-        for name, functions in self._reach.by_property.items():
+        for name, functions in self._by_name.items():
             for function in functions:
                 found.setdefault(function, []).append(name)
+        return found
+
+    @cached_property
+    def _methods(self) -> dict[tuple[int, str], int]:
+        found: dict[tuple[int, str], int] = {}
+        for function, names in self._names.items():
+            parent = self._scopes.parents[function]
+            if parent > 0 and self._scopes.functions[parent].type in CLASSES:
+                for name in names:
+                    found[parent, name.decode("utf-8", "replace")] = function
         return found
 
     @cached_property

@@ -13,7 +13,15 @@ from npmguard.javascript.flow_calls import FlowCalls
 from npmguard.javascript.flow_graph import Edge, Graph
 from npmguard.javascript.flow_inputs import FlowInputs
 from npmguard.javascript.flow_links import VALUE, Ports, local_port
-from npmguard.javascript.flow_names import ELEMENT, Key, made_by, places_in, read_source
+from npmguard.javascript.flow_names import (
+    ADDRESS,
+    ELEMENT,
+    Key,
+    is_address,
+    made_by,
+    places_in,
+    read_source,
+)
 from npmguard.javascript.flow_stores import MAX_KEYS, Keys, Stores
 from npmguard.javascript.flow_words import PLACES, SECRET_MEMBERS, Source
 from npmguard.javascript.index import MEMBERS
@@ -54,7 +62,6 @@ class FlowValues:
         self.program = program
         self.graph = graph
         self.stores = Stores(program, reach)
-        self.reach = reach
         self.ports = Ports(self)
         self.calls = FlowCalls(self)
         self.inputs = FlowInputs(self)
@@ -194,6 +201,8 @@ class FlowValues:
 
     def text(self, vertex: int, text: str, at: int) -> None:
         """Let a path that is known for what it holds begin at a vertex."""
+        if is_address(text):
+            self.graph.seed(vertex, self.graph.origins.bit(ADDRESS, text.replace("\0", "*"), at))
         for meaning in places_in(text[:MAX_TEXT]):
             told = text[:MAX_TEXT].replace("\0", "*")
             if meaning in PLACES:
