@@ -250,7 +250,7 @@ class Stores:
         found: dict[int, list[Node]] = {}
         for node in bounded(self._program.index.of("new")):
             constructor = node.child_by_field_name("constructor")
-            if constructor is None or constructor.type != "identifier":
+            if constructor is None or constructor.type in MEMBERS:
                 continue
             function = self._program.constants.function_of(constructor)
             owner = 0 if function is None else self._scopes.function_of_node.get(function.id, 0)
