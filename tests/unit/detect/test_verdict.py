@@ -64,7 +64,7 @@ def test_one_finding_decides(
     assert verdict_of([finding(severity, confidence, *contexts)]) is verdict
 
 
-@pytest.mark.parametrize("contexts", SETS, ids="+".join)
+@pytest.mark.parametrize("contexts", SETS, ids=lambda contexts: "+".join(sorted(contexts)))
 def test_nothing_makes_a_sure_critical_finding_less_than_malicious(contexts: frozenset[Context]) -> None:
     for added in (True, False, None):
         sure = finding(Severity.CRITICAL, Confidence.HIGH, *contexts, added=added)
