@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
 _LARGE_SOURCE = 1024**2  # bytes of one file
-_BLOATED = 160 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
+_BLOATED = 320 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
 _MAX_DEEDS = 10  # that are told of one shell file
 

@@ -333,6 +333,8 @@ class _Trees:
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
             if names == _ASSUMED:
                 return _TRUE  # words, and no evidence
+            marks = [mark for name in entry.names for group in SHAPE_GROUPS[name] for mark in group]
+            self.words.update(map(self._atoms.pattern, marks))
             shapes = [[self._atoms.any_of(group) for group in SHAPE_GROUPS[name]] for name in entry.names]
             return _any_of([_all_of(groups) for groups in shapes])
         if assume and (entry.rare or (entry.args and self._evidence(entry) != _TRUE)):
@@ -342,6 +344,8 @@ class _Trees:
 
     def _names(self, clause: Clause, *, tight: bool) -> str:
         if clause.kind is ClauseKind.STRING and clause.value is not None:
+            texts = (*sorted(clause.value.equals), *clause.value.contains)
+            self.words.update(self._atoms.text(text) for text in texts if len(text) >= _SHORTEST_ATOM)
             return self._literals(clause.value, quoted=False)
         if clause.kind is ClauseKind.FLOW:
             return self._flow(clause, tight=tight)

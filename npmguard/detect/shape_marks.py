@@ -37,6 +37,7 @@ _REPLACED = tuple(
     for spelled in [holder.replace(".", r"[\"'`]?\]?\.?\[?[\"'`]?")]
     for pattern in (
         rf"/\b{spelled}\s*(\.|\[\s*[\"'`])\s*({methods})([\"'`]\s*\])?\s*=[^=>]/",
+        rf"/\b{spelled}\s*\[[^\]\n]{{1,60}}\]\s*=[^=>]/",
         rf"/(defineProperty|Reflect\s*\.\s*set)\s*\(\s*{spelled}\s*,\s*[\"'`]({methods})[\"'`]/",
     )
 )

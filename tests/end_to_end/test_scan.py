@@ -197,10 +197,24 @@ def test_a_real_lock_holds_nothing_malicious_and_its_counts_add_up(tmp_path: Pat
     assert flagged == []
     assert done.code == 0
     assert sum(len(package["locations"]) for package in report["packages"]) + len(report["skipped"]) == 970
-    unfiltered = npmguard(
-        "scan", LOCKS / "pdf.js", "--format", "json", "--no-cache", "--no-prefilter", env=env, limit=600
+
+
+def test_the_prefilter_changes_nothing_in_a_report(tmp_path: Path) -> None:
+    lock = json.loads((LOCKS / "pdf.js" / "package-lock.json").read_bytes())
+    locations = sorted(location for location in lock["packages"] if location)
+    wanted = {"", *(location for location in locations[::25] if "typescript" not in location)}
+    part = {location: entry for location, entry in lock["packages"].items() if location in wanted}
+    part[""] = {"name": "part", "version": "1.0.0"}
+    (tmp_path / "project").mkdir()
+    path = tmp_path / "project" / "package-lock.json"
+    path.write_text(json.dumps({**lock, "packages": part}))
+    env = environment(tmp_path / "home")
+    filtered, unfiltered = (
+        npmguard("scan", path, "--format", "json", "--no-cache", *options, env=env, limit=300)
+        for options in ((), ("--no-prefilter",))
     )
-    assert unfiltered.stdout == done.stdout
+    assert len(filtered.report["packages"]) > 25
+    assert unfiltered.stdout == filtered.stdout
 
 
 # --- the wheel -------------------------------------------------------------------------------------------
