@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import venv
@@ -117,9 +118,10 @@ def test_two_scans_write_the_same_bytes(
     registry_with_fixtures: Verdaccio, project: Path, tmp_path: Path
 ) -> None:
     outputs = []
-    for number, jobs in enumerate(("1", "2")):
+    for jobs in ("1", "2"):
         env = registry_with_fixtures.environment()
-        env["XDG_CACHE_HOME"] = str(tmp_path / f"cache-{number}")
+        env["XDG_CACHE_HOME"] = str(tmp_path / "cache")  # which a note names
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         outputs += [
             npmguard("scan", project, "--jobs", jobs, "--format", form, env=env).stdout
             for form in ("json", "sarif")
