@@ -26,6 +26,7 @@
     │   └── LimitExceeded           over a cap of Config; names the cap
     ├── CacheError                  the on-disk cache cannot be used; the scan goes on without it
     ├── FeedError                   the feed of known malware could not be brought up to date; the old one stays
+    ├── StoreError                  the monitor's state cannot be read or written: work stays for the next run
     └── TrustRootError              Sigstore's trust root is not there or damaged: provenance is unverifiable
 
 A message says what happened, where, and what to do next, in one line, and never holds a credential.
@@ -128,6 +129,10 @@ class CacheError(NpmguardError):
 
 class FeedError(NpmguardError):
     """The index of known malware could not be brought up to date; the one that there was stays in use."""
+
+
+class StoreError(NpmguardError):
+    """The database of a monitor does not answer, is full, or refuses what is to be stored."""
 
 
 class TrustRootError(NpmguardError):

@@ -1,0 +1,189 @@
+"""The tables of a monitor's state, the same on SQLite as on PostgreSQL.
+
+``migrations/`` makes them; a test holds the two equal. Times are kept as milliseconds since 1970 (UTC), so that
+both databases order and compare them alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept as whole milliseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Refuse a naive time: nobody could say which one it is."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return (value - _EPOCH) // _MILLISECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """The time in UTC."""
+        return None if value is None else _EPOCH + value * _MILLISECOND
+
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+#: How far a changes feed has been read. ``head`` is when its end was last reached, ``horizon`` the time from
+#: which versions of names never seen before count as new.
+cursors: Final = Table(
+    "cursors",
+    metadata,
+    Column("feed", Text, primary_key=True),  # its URL
+    Column("sequence", BigInteger, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("head", Moment),
+    Column("horizon", Moment, nullable=False),
+)
+
+#: Names that changed. ``state`` is ``changed`` (its document is still to be read), ``read`` or ``gone``;
+#: ``changed`` the sequence that said so last. What was published up to ``horizon`` is no business of ours.
+#: ``digest`` stands for the versions that it had when it was last read.
+names: Final = Table(
+    "names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("source", String(16), nullable=False),  # feed, backfill
+    Column("horizon", Moment, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease", Moment),  # until when the owner has it
+    Column("digest", Text),
+    Column("reason", Text),  # why it is asked again, or was given up
+    Index(None, "state", "due"),
+)
+
+#: Versions to judge, each once. ``state`` is ``queued``, ``leased``, ``done``, ``unverified`` (judged as far as
+#: it could be), ``gone`` (not in the registry any more) or ``failed`` (given up).
+work: Final = Table(
+    "work",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("source", String(16), nullable=False),  # feed, backfill, rejudge
+    Column("queued", Moment, nullable=False),
+    Column("published", Moment),
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease", Moment),
+    Column("ended", Moment),
+    Column("reason", Text),
+    Index(None, "state", "due"),
+    Index(None, "ended"),
+)
+
+#: What was found, by the rules that found it. ``document`` is the ``npmguard.report/1`` of that one version,
+#: compressed with zlib.
+verdicts: Final = Table(
+    "verdicts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("ruleset", Text, primary_key=True),
+    Column("verdict", String(16), nullable=False),
+    Column("published", Moment),
+    Column("judged", Moment, nullable=False),
+    Column("sha512", Text),  # hex, as the registry states it or the bytes have it
+    Column("document", LargeBinary, nullable=False),
+    Index(None, "verdict", "judged"),
+    Index(None, "judged"),
+)
+
+#: What was read out of a version's tarball, for another judgement without another download. ``format`` names
+#: how ``content`` is written.
+facts: Final = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("format", String(32), nullable=False),
+    Column("stored", Moment, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+#: Alerts to deliver. ``id`` follows from what is told and to whom, so that nothing is told twice. ``state`` is
+#: ``pending``, ``delivered`` or ``dead`` (given up).
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("sink", Text, nullable=False),
+    Column("incident", String(64)),
+    Column("name", Text),  # the release that brought it about
+    Column("version", Text),
+    Column("payload", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("delivered", Moment),
+    Column("reason", Text),
+    Index(None, "state", "due"),
+)
+
+#: Releases that belong together.
+incidents: Final = Table(
+    "incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("opened", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+)
+
+incident_members: Final = Table(
+    "incident_members",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("incident", String(64), ForeignKey("incidents.id"), nullable=False),
+    Column("added", Moment, nullable=False),
+    Index(None, "incident"),
+)
+
+#: What the releases of an incident share: one value of a kind belongs to one incident.
+incident_keys: Final = Table(
+    "incident_keys",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("value", String(512), primary_key=True),
+    Column("incident", String(64), ForeignKey("incidents.id"), nullable=False),
+    Index(None, "incident"),
+)
