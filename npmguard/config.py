@@ -45,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     unpacked_bytes: int = 2 * 1024**3
     file_count: int = 200_000
     path_length: int = 4096
+    path_bytes: int = 64 * 1024**2  # all names of one tarball: paths, folders, what is told of odd ones
     source_bytes: int = 16 * 1024**2  # one file that is parsed as JavaScript
     kept_bytes: int = 128 * 1024**2  # all source files of one package, held in memory together
     string_bytes: int = 1024**2  # one folded or decoded constant

@@ -70,8 +70,9 @@ AUDIT_RULES: Final[tuple[AuditRule, ...]] = (
     AuditRule(
         "tarball-duplicate-entry",
         "One path holds two files",
-        "The tarball holds the same path more than once. npm keeps the last; a reviewer or another tool may be"
-        " shown the first. npm's own packing never does this.",
+        "The tarball holds the same path more than once, or a package.json, .gyp or shell file twice under"
+        " names that are one on macOS and Windows. npm keeps the last; a reviewer or another tool may be shown"
+        " the first. npm's own packing never does this.",
         f"Look at both files. Where the bytes differ, do not install it, and {_REPORT}.",
         Severity.HIGH,
     ),

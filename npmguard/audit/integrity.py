@@ -17,11 +17,14 @@ from npmguard.model import (
     IntegrityReport,
     Severity,
 )
+from npmguard.package.install_path import collision_key
 
 if TYPE_CHECKING:
     from npmguard.audit.context import AuditContext
 
 _MAX_EVIDENCE = 10
+# npm, node-gyp and shells find these by their names, so that another file under one of them is what runs
+_RUN_BY_NAME = re.compile(r"(?:^|/)package\.json$|\.(?:gypi?|sh|bash|bat|cmd|ps1)$")
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[^/\\]*[/\\][/\\]|^[A-Za-z]:[/\\]")
 
 
@@ -140,8 +143,18 @@ def _archive(context: AuditContext) -> Iterator[Finding]:
             outside,
             "lead out of the package or are absolute",
         )
+    collisions = groups.get(ArchiveProblem.CASE_COLLISION, [])
+    replacing = [note for note in collisions if _RUN_BY_NAME.search(collision_key(note.path))]
+    if replacing:
+        yield _noted(
+            "tarball-duplicate-entry",
+            Severity.HIGH,
+            Confidence.MEDIUM,
+            replacing,
+            "take the place of another file on macOS and Windows",
+        )
     elsewhere = [note for note in unsafe if not _LEADS_OUT.search(note.path)]
-    elsewhere += groups.get(ArchiveProblem.CASE_COLLISION, [])
+    elsewhere += [note for note in collisions if note not in replacing]
     if elsewhere:
         yield _noted(
             "tarball-unsafe-path", Severity.LOW, Confidence.HIGH, elsewhere, "are other files on some systems"

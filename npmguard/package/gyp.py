@@ -40,7 +40,8 @@ def implicit_install_script(archive: PackageArchive) -> str | None:
     scripts = install_scripts(manifest)
     if "install" in scripts or "preinstall" in scripts:
         return None
-    names = sorted(path for path in archive.files if path.endswith(".gyp") and "/" not in path)
+    # Binding.gyp is binding.gyp to npm where the file system does not tell case apart
+    names = sorted(path for path in archive.files if path.lower().endswith(".gyp") and "/" not in path)
     return "binding.gyp" if "binding.gyp" in names else next(iter(names), None)
 
 
@@ -52,7 +53,7 @@ def gyp_commands(archive: PackageArchive) -> tuple[str, ...]:
     """
     found: set[str] = set()
     for path, file in archive.files.items():
-        if path.endswith(GYP_SUFFIXES) and file.content is not None:
+        if path.lower().endswith(GYP_SUFFIXES) and file.content is not None:
             found.update(_commands(file.content.decode("utf-8", "replace")))
     return tuple(sorted(found))
 

@@ -42,13 +42,14 @@ _PLAIN_OCTAL = re.compile(rb"([0-7]+)[ \0]*")
 _OCTAL = re.compile(r"[+-]?[0-7]+")
 _AFTER_NUL = re.compile("\0[^\n\r\u2028\u2029]*")  # JavaScript's /\0.*/
 _AFTER_NUL_TO_END = re.compile("\0[^\n\r\u2028\u2029]*\\Z")  # and its /\0.*$/
-_RECORD_LENGTH = re.compile(r"\+?0*([0-9]{1,8})(?![0-9])")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _RADIX = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _JS_SPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
+# a line that begins with a number, as parseInt reads one
+_RECORD = re.compile(rf"(?:\A|\n)([{_JS_SPACE.replace(chr(10), '')}]*\+?0*([0-9]{{1,8}})(?![0-9])[^\n]*)")
 
 
 @dataclass(slots=True)
@@ -75,15 +76,16 @@ class NodeTar:
     Raises:
         TarballError: while iterating or reading, when node-tar would refuse the archive: no valid entry at
             all, or one that is cut short.
-        LimitExceeded: while iterating, over *max_headers* headers.
+        LimitExceeded: while iterating, over *max_headers* headers, or *max_meta* bytes of extension headers.
     """
 
-    def __init__(self, chunks: Iterator[bytes], max_headers: int) -> None:
+    def __init__(self, chunks: Iterator[bytes], max_headers: int, max_meta: int) -> None:
         self.skipped_blocks = 0
         self.resumed = 0
         self.trailing = False
         self._chunks = chunks
         self._max_headers = max_headers
+        self._meta_left = max_meta
         self._buffer = b""
         self._position = 0
         self._body = 0  # bytes of the current entry not yet read
@@ -130,6 +132,12 @@ class NodeTar:
                     continue
                 self._open(header.size)
                 if size <= _MAX_META:
+                    self._meta_left -= self._body
+                    if self._meta_left < 0:
+                        raise LimitExceeded(
+                            "the tarball's extension headers have more bytes together than the cap"
+                            " limits.path-bytes; raise it in npmguard.toml to have this package read"
+                        )
                     local, shared = _extended(header.type, self.body(), local, shared)
                 continue
             self._open(header.size)
@@ -343,11 +351,11 @@ def _pax(text: str, earlier: _Fields) -> _Fields:
     """The records of a PAX header over those of an *earlier* one, parted line by line as node-tar does it."""
     path, link, size = earlier.path, earlier.link, earlier.size
     overridden = set(earlier.overridden)
-    for line in text.removesuffix("\n").split("\n"):
-        length = _RECORD_LENGTH.match(line.lstrip(_JS_SPACE))
-        if not length or int(length[1]) != len(line.encode()) + 1:
+    for line, digits in _RECORD.findall(text):
+        length = int(digits)
+        if length != len(line.encode()) + 1:
             continue
-        key, _, value = line[len(str(int(length[1]))) + 1 :].partition("=")
+        key, _, value = line[len(str(length)) + 1 :].partition("=")
         value = _AFTER_NUL.sub("", value, count=1)
         if key == "path":
             path = value

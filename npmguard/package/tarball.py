@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _MANIFEST = "package.json"
 _MAX_GYP = 1024 * 1024
+_NAME_COST = 64  # bytes that holding a name takes besides its own
+_NOTE_COST = 1024  # and telling of an odd one, here and in the process that asked
+_WIDEST = 4  # bytes a character
 _HEADERS_A_FILE = 4  # a long name, a long link name and a PAX header may come with each entry
 
 
@@ -33,8 +36,8 @@ def read_archive(
 
     Raises:
         TarballError: npm could not extract it either: damaged, cut short, not a tar.
-        LimitExceeded: over ``tarball-bytes``, ``unpacked-bytes``, ``file-count``, ``path-length`` or
-            ``kept-bytes`` of *limits*.
+        LimitExceeded: over ``tarball-bytes``, ``unpacked-bytes``, ``file-count``, ``path-length``,
+            ``path-bytes`` or ``kept-bytes`` of *limits*.
     """
     extraction = _Extraction(data, limits, keep, hashes=hashes)
     if extraction.unsure and not hashes:  # a path came twice: whether with other bytes takes the hashes
@@ -57,10 +60,11 @@ class _Extraction:
         self._ignore_files: set[str] = set()  # paths of .npmignore files, as the archive spells them
         self._renamed: set[str] = set()  # paths of .npmignore files that were .gitignore
         self._kept = 0
+        self._names = 0  # bytes of all names that are held
         self._entries = 0
         self._size = 0
         compressed = Gunzip(data, limits)
-        self._tar = NodeTar(iter(compressed), limits.file_count * _HEADERS_A_FILE)
+        self._tar = NodeTar(iter(compressed), limits.file_count * _HEADERS_A_FILE, limits.path_bytes)
         for entry in self._tar:
             self._take(entry)
         for trailing, what in (
@@ -141,6 +145,7 @@ class _Extraction:
             if folder in self._files:
                 self._note(ArchiveProblem.UNSAFE_PATH, spelled, "a file stands above it, so npm drops it")
                 return True
+            self._hold(folder)
             new.append(folder)
             folder = folder.rpartition("/")[0]
         self._folders.update(new)
@@ -156,6 +161,7 @@ class _Extraction:
                     f"the tarball holds more files than the cap limits.file-count ({self._limits.file_count});"
                     " raise it in npmguard.toml to have this package read"
                 )
+            self._hold(path)
             other = self._keys.setdefault(collision_key(path), path)
             if other != path:
                 self._note(ArchiveProblem.CASE_COLLISION, entry.path, f"{other} on some systems")
@@ -181,7 +187,7 @@ class _Extraction:
             self._note(ArchiveProblem.DUPLICATE, spelled, "twice with other bytes, of which npm keeps the last")
 
     def _read(self, path: str, entry: Entry) -> tuple[bytes | None, str]:
-        asked_for = path == _MANIFEST or (path.endswith(GYP_SUFFIXES) and entry.size <= _MAX_GYP)
+        asked_for = path == _MANIFEST or (path.lower().endswith(GYP_SUFFIXES) and entry.size <= _MAX_GYP)
         if asked_for or self._keep(path, entry.size):
             self._kept += entry.size
             if self._kept > self._limits.kept_bytes:
@@ -198,4 +204,15 @@ class _Extraction:
         return None, hasher.hexdigest()
 
     def _note(self, problem: ArchiveProblem, path: str, detail: str) -> None:
+        self._hold(path, detail, cost=_NOTE_COST)
         self._notes.append(ArchiveNote(problem, path, detail))
+
+    def _hold(self, *names: str, cost: int = _NAME_COST) -> None:
+        """Count names against their cap: a few bytes of a tarball can stand for a thousand nested folders."""
+        self._names += cost + sum(len(name) if name.isascii() else _WIDEST * len(name) for name in names)
+        if self._names > self._limits.path_bytes:
+            raise LimitExceeded(
+                "the tarball's paths, with the folders above them, have more bytes together than the cap"
+                f" limits.path-bytes ({self._limits.path_bytes}); raise it in npmguard.toml to have this"
+                " package read"
+            )

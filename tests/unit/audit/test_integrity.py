@@ -19,6 +19,7 @@ from npmguard.model import (
     Verdict,
 )
 from npmguard.package.tarball import read_archive
+from tests.hell_tarballs import SHAPES
 from tests.tarballs import BLOCK, END, MANIFEST, compress, entry, tarball
 
 LOCKED = LockedPackage("sample", "1.0.0", "node_modules/sample", 7)
@@ -147,6 +148,25 @@ def test_oddities_of_the_archive(data: bytes, rule: str, verdict: Verdict) -> No
     findings = of_tarball(data)
     assert rules(findings) == [rule]
     assert verdict_of(findings) is verdict
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *("manifest-by-a-dot", "manifest-by-slashes", "manifest-twice", "manifest-of-another-folder"),
+        *("manifest-in-capitals", "manifest-in-odd-letters"),
+    ],
+)
+def test_another_file_in_the_place_of_package_json_is_told(shape: str) -> None:
+    findings = of_tarball(SHAPES[shape])
+    assert "tarball-duplicate-entry" in rules(findings)
+    assert verdict_of(findings) is Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize("name", ["Binding.gyp", "scripts/Run.sh", "Scripts/run.sh", "lib\\package.json"])
+def test_files_that_are_run_by_name_have_no_double_on_another_system(name: str) -> None:
+    files = {"binding.gyp": b"{}", "scripts/run.sh": b"true", "lib/package.json": b"{}", name: b"# other"}
+    assert verdict_of(of_tarball(tarball({"package.json": MANIFEST, **files}))) is Verdict.SUSPICIOUS
 
 
 def test_an_honest_tarball_has_none() -> None:

@@ -17,7 +17,7 @@ def archive(manifest: dict[str, object], **files: str) -> PackageArchive:
     return read_archive(packed, Limits(), lambda _path, _size: False, hashes=False)
 
 
-@pytest.mark.parametrize("name", ["binding__gyp", "other__gyp"])
+@pytest.mark.parametrize("name", ["binding__gyp", "other__gyp", "Binding__GYP"])
 def test_case_25_a_gyp_file_at_the_root_is_built_unasked(name: str) -> None:
     assert implicit_install_script(archive({}, **{name: "{}"})) == name.replace("__", ".")
 

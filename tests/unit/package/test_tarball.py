@@ -236,6 +236,17 @@ def bomb() -> bytes:
             {"path_length": 99},
             "limits.path-length",
         ),
+        (
+            compress(_FIRST + entry("package/" + "d/" * 40 + "f") + END),
+            {"path_bytes": 2000},
+            "limits.path-bytes",
+        ),
+        (compress(_FIRST + entry("package/a") * 99 + END), {"path_bytes": 9000}, "limits.path-bytes"),
+        (
+            compress(_FIRST + pax({b"comment": b"c" * 9000}) + entry("package/a") + END),
+            {"path_bytes": 9000},
+            "limits.path-bytes",
+        ),
         (tarball({"a.js": b"x" * 600, "b.js": b"y" * 600}), {"kept_bytes": 1000}, "limits.kept-bytes"),
     ],
 )
