@@ -137,6 +137,32 @@ class Domains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     dns: str = ""  # ADDRESS or ADDRESS:PORT; the system's servers where empty
 
 
+class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Whom ``monitor`` hands mail to. The password is in the environment or in a file, never here."""
+
+    host: str = ""
+    port: int = 0  # 0: 587 for starttls, 465 for tls, 25 for none
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = ""
+    user: str = ""
+    password_env: str = "NPMGUARD_SMTP_PASSWORD"  # noqa: S105 - the name of a variable
+    password_file: str = ""
+    ca_file: str = ""  # certificates to trust in the place of the system's
+
+
+class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """What ``monitor`` tells, and how long it tries. Secrets are in the environment or in files, never here."""
+
+    threshold: Literal["malicious", "suspicious"] = "malicious"
+    give_up_after: float = 7 * 86400.0  # seconds; then an alert is dead, and the status says so
+    quiet: float = 3600.0  # seconds after which growth under the next step is told as well
+    webhook_secret_env: str = "NPMGUARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+    webhook_secret_file: str = ""
+    atom_entries: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    finder: str = "npmguard"  # who found it, in OSV records
+    smtp: Smtp = Smtp()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
 
@@ -151,6 +177,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     cooldown: Cooldown = Cooldown()
     domains: Domains = Domains()
     policy: Policy = Policy()
+    alerts: Alerts = Alerts()
 
 
 def load_config(directory: Path, explicit: Path | None = None) -> Config:

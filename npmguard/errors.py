@@ -27,6 +27,7 @@
     ├── CacheError                  the on-disk cache cannot be used; the scan goes on without it
     ├── FeedError                   the feed of known malware could not be brought up to date; the old one stays
     ├── StoreError                  the monitor's state cannot be read or written: work stays for the next run
+    ├── SinkError                   an alert could not be handed over: it stays in the outbox and is tried again
     └── TrustRootError              Sigstore's trust root is not there or damaged: provenance is unverifiable
 
 A message says what happened, where, and what to do next, in one line, and never holds a credential.
@@ -133,6 +134,14 @@ class FeedError(NpmguardError):
 
 class StoreError(NpmguardError):
     """The database of a monitor does not answer, is full, or refuses what is to be stored."""
+
+
+class SinkError(NpmguardError):
+    """An alert could not be handed over; ``retry_after`` is the seconds that its receiver asked for."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TrustRootError(NpmguardError):
