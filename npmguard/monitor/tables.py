@@ -157,15 +157,23 @@ outbox: Final = Table(
     Index(None, "state", "due"),
 )
 
-#: Releases that belong together.
+#: Releases that belong together. ``releases`` and ``packages`` count its members, ``told`` is the first of
+#: these when an alert told of it last (0: never), at ``told_at``. One that turned out to be a part of another has
+#: it in ``merged``, and no members.
 incidents: Final = Table(
     "incidents",
     metadata,
     Column("id", String(64), primary_key=True),
     Column("title", Text, nullable=False),
-    Column("severity", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),  # the worst verdict of a member
     Column("opened", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
+    Column("releases", Integer, nullable=False),
+    Column("packages", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("told_at", Moment),
+    Column("merged", String(64), ForeignKey("incidents.id")),
+    Index(None, "merged"),
 )
 
 incident_members: Final = Table(
@@ -175,15 +183,27 @@ incident_members: Final = Table(
     Column("version", Text, primary_key=True),
     Column("incident", String(64), ForeignKey("incidents.id"), nullable=False),
     Column("added", Moment, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("published", Moment),
     Index(None, "incident"),
 )
 
-#: What the releases of an incident share: one value of a kind belongs to one incident.
-incident_keys: Final = Table(
-    "incident_keys",
+#: What a flagged release can share with others, as :mod:`npmguard.monitor.traits` has it.
+traits: Final = Table(
+    "traits",
     metadata,
-    Column("kind", String(32), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("kind", String(16), primary_key=True),
     Column("value", String(512), primary_key=True),
-    Column("incident", String(64), ForeignKey("incidents.id"), nullable=False),
-    Index(None, "incident"),
+    Index(None, "kind", "value"),
+)
+
+#: What clean packages have of that, each by a few names: what is common tells nothing.
+clean_traits: Final = Table(
+    "clean_traits",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("value", String(512), primary_key=True),
+    Column("name", Text, primary_key=True),
 )

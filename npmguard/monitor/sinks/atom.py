@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -60,7 +59,7 @@ class AtomFeed:
         from defusedxml.ElementTree import fromstring  # noqa: PLC0415 - only who asked for a feed needs it
 
         if not self.path.exists():
-            return f"urn:uuid:{uuid5(_NAMESPACE, f'{socket.gethostname()}:{self.path.absolute()}')}", []
+            return f"urn:uuid:{uuid5(_NAMESPACE, f'{os.uname().nodename}:{self.path.absolute()}')}", []
         try:
             with self.path.open("rb") as file:
                 root: Element = fromstring(file.read(_MOST_BYTES))

@@ -1,8 +1,8 @@
 """Malicious releases as OSV records, one file a package, as a database of malicious packages takes them in.
 
-The format is that of https://ossf.github.io/osv-schema/; the folders, the file names and what is left out (``id``
-and ``summary``, which the database gives itself) are those that https://github.com/ossf/malicious-packages asks for
-in its CONTRIBUTING.md and docs/schema_additions.md.
+The format is that of https://ossf.github.io/osv-schema/; the folders, the file names and what is left out
+(``id`` and ``summary``, which the database gives itself) are those that CONTRIBUTING.md and
+docs/schema_additions.md of https://github.com/ossf/malicious-packages ask for.
 """
 
 from __future__ import annotations

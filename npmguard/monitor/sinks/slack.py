@@ -1,8 +1,8 @@
 """An alert as a message of Slack's Block Kit.
 
-https://docs.slack.dev/reference/block-kit says what a block may hold; the caps below are its. Whatever comes from
-a package stands in ``plain_text``, where no markup, mention or link is read, with the three characters escaped
-that Slack gives a meaning to everywhere.
+https://docs.slack.dev/reference/block-kit says what a block may hold; the caps below are its. Whatever comes
+from a package stands in ``plain_text``, where no markup, mention or link is read, with the three characters
+escaped that Slack gives a meaning to everywhere.
 """
 
 from __future__ import annotations

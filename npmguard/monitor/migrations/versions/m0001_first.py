@@ -36,7 +36,30 @@ def upgrade() -> None:
         sa.Column("severity", sa.String(16), nullable=False),
         sa.Column("opened", sa.BigInteger, nullable=False),
         sa.Column("updated", sa.BigInteger, nullable=False),
+        sa.Column("releases", sa.Integer, nullable=False),
+        sa.Column("packages", sa.Integer, nullable=False),
+        sa.Column("told", sa.Integer, nullable=False),
+        sa.Column("told_at", sa.BigInteger, nullable=True),
+        sa.Column("merged", sa.String(64), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
+        sa.ForeignKeyConstraint(["merged"], ["incidents.id"], name="fk_incidents_merged"),
+    )
+    op.create_index("ix_incidents_merged", "incidents", ["merged"])
+    op.create_table(
+        "traits",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("value", sa.String(512), nullable=False),
+        sa.PrimaryKeyConstraint("name", "version", "kind", "value", name="pk_traits"),
+    )
+    op.create_index("ix_traits_kind_value", "traits", ["kind", "value"])
+    op.create_table(
+        "clean_traits",
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("value", sa.String(512), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "value", "name", name="pk_clean_traits"),
     )
     op.create_table(
         "names",
@@ -104,20 +127,13 @@ def upgrade() -> None:
     op.create_index("ix_work_ended", "work", ["ended"])
     op.create_index("ix_work_state_due", "work", ["state", "due"])
     op.create_table(
-        "incident_keys",
-        sa.Column("kind", sa.String(32), nullable=False),
-        sa.Column("value", sa.String(512), nullable=False),
-        sa.Column("incident", sa.String(64), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "value", name="pk_incident_keys"),
-        sa.ForeignKeyConstraint(["incident"], ["incidents.id"], name="fk_incident_keys_incident"),
-    )
-    op.create_index("ix_incident_keys_incident", "incident_keys", ["incident"])
-    op.create_table(
         "incident_members",
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("version", sa.Text, nullable=False),
         sa.Column("incident", sa.String(64), nullable=False),
         sa.Column("added", sa.BigInteger, nullable=False),
+        sa.Column("verdict", sa.String(16), nullable=False),
+        sa.Column("published", sa.BigInteger, nullable=True),
         sa.PrimaryKeyConstraint("name", "version", name="pk_incident_members"),
         sa.ForeignKeyConstraint(["incident"], ["incidents.id"], name="fk_incident_members_incident"),
     )
@@ -127,7 +143,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop all tables."""
     op.drop_table("incident_members")
-    op.drop_table("incident_keys")
+    op.drop_table("clean_traits")
+    op.drop_table("traits")
     op.drop_table("work")
     op.drop_table("verdicts")
     op.drop_table("outbox")
