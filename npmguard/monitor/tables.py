@@ -158,8 +158,8 @@ outbox: Final = Table(
 )
 
 #: Releases that belong together. ``releases`` and ``packages`` count its members, ``told`` is the first of
-#: these when an alert told of it last (0: never), at ``told_at``. One that turned out to be a part of another has
-#: it in ``merged``, and no members.
+#: these when an alert told of it last (0: never), at ``told_at``. One that turned out to be a part of another
+#: names it in ``merged``, and has no members.
 incidents: Final = Table(
     "incidents",
     metadata,
