@@ -19,12 +19,13 @@ from npmguard.commands.gated import PASS_ON, ci, install, npm
 from npmguard.commands.history import history
 from npmguard.commands.indicators import indicators
 from npmguard.commands.inspect import inspect
+from npmguard.commands.monitor import monitor_app
 from npmguard.commands.output import say
 from npmguard.commands.rules import rules_app
 from npmguard.commands.scan import scan
 from npmguard.commands.shell import shell_init
 from npmguard.config import Config, Limits
-from npmguard.errors import FeedError, NpmguardError, PackageError, RegistryError
+from npmguard.errors import FeedError, NpmguardError, PackageError, RegistryError, StoreError
 from npmguard.mail.command import register as register_mail
 from npmguard.outcome import INCOMPLETE, INTERRUPTED, OK, USAGE
 
@@ -47,6 +48,7 @@ for gated in (install, ci, npm):
 app.command("shell-init")(shell_init)
 app.add_typer(rules_app, name="rules")
 app.add_typer(feed_app, name="feed")
+app.add_typer(monitor_app, name="monitor")
 
 
 def _print_version(wanted: bool) -> None:
@@ -99,7 +101,7 @@ def run(arguments: list[str]) -> int:
         else:
             say(f"{message} Try npmguard --help, or --help after a command.")
         return USAGE
-    except (FeedError, RegistryError, PackageError) as error:
+    except (FeedError, RegistryError, PackageError, StoreError) as error:
         say(str(error))
         return INCOMPLETE
     except NpmguardError as error:

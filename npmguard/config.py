@@ -35,6 +35,8 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     retries: int = 2
     give_up_after: float = 20.0  # a registry that never answered is not asked again after this long
     packument_max_age: float = 300.0  # where the registry's Cache-Control does not say
+    contact: str = ""  # a URL or mail address for the User-Agent, for those who run a registry
+    requests_per_second: float = 0.0  # to all registries together, from each process; 0 is no limit
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

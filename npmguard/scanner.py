@@ -171,6 +171,22 @@ class Scanner:
             return self._report_one("spec", target, name, wanted, unknown)
         return self._report_one("spec", target, name, package.version, self._judge.judge(package))
 
+    def release(self, name: str, version: str) -> ScanReport:
+        """Judge one version of the registry, which is asked anew where it did not hold that version before.
+
+        Raises:
+            NotInRegistry: it does not hold the package, or not that version.
+            RegistryError: it does not answer.
+        """
+        packument = self._judge.client.packument(name)
+        if version not in packument.releases:
+            packument = self._judge.client.packument(name, revalidate=True)
+        if version not in packument.releases:
+            raise NotInRegistry(f"{name}@{version} is not in the registry {packument.registry}")
+        package = as_locked(name, packument.releases[version])
+        self._judge.ask_about((package,))
+        return self._report_one("spec", f"{name}@{version}", name, version, self._judge.judge(package))
+
     def compare(self, name: str, old: str, new: str) -> Comparison:
         """Hold two published versions of a package against each other.
 

@@ -23,8 +23,11 @@ class NameState(StrEnum):
     """Where a name stands."""
 
     CHANGED = "changed"  # its document is to be read
+    READING = "reading"  # somebody is at it
+    RECHECK = "recheck"  # it was read, and is read once more: documents may lag behind the feed
     READ = "read"
     GONE = "gone"  # deleted, or never there
+    FAILED = "failed"  # given up
 
 
 class WorkState(StrEnum):
@@ -33,9 +36,9 @@ class WorkState(StrEnum):
     QUEUED = "queued"
     LEASED = "leased"
     DONE = "done"
-    UNVERIFIED = "unverified"
-    GONE = "gone"
-    FAILED = "failed"
+    UNVERIFIED = "unverified"  # judged as far as it can be
+    GONE = "gone"  # not in the registry any more
+    FAILED = "failed"  # given up
 
 
 class AlertState(StrEnum):
@@ -79,10 +82,13 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class NameOrder:
-    """A name whose document is to be read, as its owner has claimed it; ``attempts`` counts this one."""
+    """A name whose document is to be read, as its owner has claimed it; ``attempts`` is how many came before.
+
+    ``recheck`` says that it was read since it changed.
+    """
 
     name: str
-    changed: int
+    recheck: bool
     source: Source
     horizon: datetime
     digest: str | None
@@ -105,7 +111,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class VersionOrder:
-    """A version to judge, as its owner has claimed it; ``attempts`` counts this one."""
+    """A version to judge, as its owner has claimed it; ``attempts`` is how many came before."""
 
     name: str
     version: str
@@ -134,6 +140,7 @@ class Answer(msgspec.Struct, frozen=True):
     ruleset: str = ""
     document: bytes = b""
     sha512: str | None = None
+    published: datetime | None = None
     problem: str | None = None
     absent: bool = False
     again: bool = False

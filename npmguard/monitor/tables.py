@@ -67,8 +67,8 @@ cursors: Final = Table(
     Column("horizon", Moment, nullable=False),
 )
 
-#: Names that changed. ``state`` is ``changed`` (its document is still to be read), ``read`` or ``gone``;
-#: ``changed`` the sequence that said so last. What was published up to ``horizon`` is no business of ours.
+#: Names that changed. ``state`` is one of :class:`~npmguard.monitor.records.NameState`, ``changed`` the
+#: sequence that said so last. What was published up to ``horizon`` is no business of ours.
 #: ``digest`` stands for the versions that it had when it was last read.
 names: Final = Table(
     "names",
@@ -84,11 +84,10 @@ names: Final = Table(
     Column("lease", Moment),  # until when the owner has it
     Column("digest", Text),
     Column("reason", Text),  # why it is asked again, or was given up
-    Index(None, "state", "due"),
+    Index(None, "state", "source", "due"),
 )
 
-#: Versions to judge, each once. ``state`` is ``queued``, ``leased``, ``done``, ``unverified`` (judged as far as
-#: it could be), ``gone`` (not in the registry any more) or ``failed`` (given up).
+#: Versions to judge, each once. ``state`` is one of :class:`~npmguard.monitor.records.WorkState`.
 work: Final = Table(
     "work",
     metadata,
@@ -104,7 +103,7 @@ work: Final = Table(
     Column("lease", Moment),
     Column("ended", Moment),
     Column("reason", Text),
-    Index(None, "state", "due"),
+    Index(None, "state", "source", "due"),
     Index(None, "ended"),
 )
 
@@ -152,11 +151,9 @@ outbox: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("created", Moment, nullable=False),
     Column("due", Moment, nullable=False),
-    Column("owner", Text),  # who is about to deliver it, until it is due again
     Column("delivered", Moment),
     Column("reason", Text),
     Index(None, "state", "due"),
-    Index(None, "sink", "state", "created"),
 )
 
 #: Releases that belong together. ``releases`` and ``packages`` count its members, ``told`` is the first of

@@ -24,7 +24,7 @@ from npmguard.registry.npm_cache import read_npm_cache
 from npmguard.registry.npmrc import NpmConfig
 from npmguard.registry.packument import decode_packument, encode_packument
 from npmguard.registry.packument_cache import Entry, PackumentCache
-from npmguard.registry.patience import THROTTLE_PATIENCE, Host, backoff, failure_pause, throttle_pause
+from npmguard.registry.patience import THROTTLE_PATIENCE, Host, Pace, backoff, failure_pause, throttle_pause
 from npmguard.registry.tarball_url import packument_url, tarball_url
 from npmguard.registry.urls import HttpUrl
 
@@ -72,6 +72,7 @@ class RegistryClient:
         self._asking: dict[str, Future[Packument]] = {}
         self._remembered: OrderedDict[str, tuple[float, Packument]] = OrderedDict()
         self._hosts: dict[str, Host] = {}
+        self._pace = Pace(network.requests_per_second)
         self._transport: Transport | None = None
         sockets = network.threads if npm.maxsockets is None else min(network.threads, npm.maxsockets)
         self._connections = threading.BoundedSemaphore(sockets)
@@ -100,8 +101,10 @@ class RegistryClient:
         """What the run went on without, one line each: settings that npm passes over, a cache out of use."""
         return (*self._npm.notes, *(self._cache.notes if self._cache is not None else ()))
 
-    def packument(self, name: str) -> Packument:
+    def packument(self, name: str, *, revalidate: bool = False) -> Packument:
         """All that its registry says of the package *name*; threads that ask for one name at once ask once.
+
+        With *revalidate* the registry is asked whether what is held still stands, however fresh it is.
 
         Raises:
             NotInRegistry: the registry knows no such package.
@@ -110,7 +113,7 @@ class RegistryClient:
             RegistryProtocolError: its answer is no packument, or over ``limits.packument-bytes``.
         """
         with self._lock:
-            remembered = self._remembered.get(name)
+            remembered = self._remembered.get(name) if not revalidate else None
             if remembered is not None and time.monotonic() < remembered[0]:
                 self._remembered.move_to_end(name)
                 return remembered[1]
@@ -121,7 +124,7 @@ class RegistryClient:
         if not mine:
             return future.result()
         try:
-            packument = self._packument(name)
+            packument = self._packument(name, revalidate=revalidate)
         except BaseException as error:  # whoever waits has to learn of it, an interrupt included
             with self._lock:
                 del self._asking[name]
@@ -181,7 +184,7 @@ class RegistryClient:
 
     # --- documents ----------------------------------------------------------------------------------------
 
-    def _packument(self, name: str) -> Packument:
+    def _packument(self, name: str, *, revalidate: bool) -> Packument:
         registry = self._npm.registry_for(name)
         entry = self._cache.get(registry, name) if self._cache is not None else None
         held: Packument | None = None
@@ -191,7 +194,8 @@ class RegistryClient:
             except RegistryProtocolError:
                 entry = None  # a damaged cache is not asked twice
         fresh_enough = self._network.packument_max_age
-        if entry is not None and held is not None and (self._offline or entry.is_fresh(fresh_enough)):
+        fresh = entry is not None and not revalidate and entry.is_fresh(fresh_enough)
+        if held is not None and (self._offline or fresh):
             return held
         url = packument_url(self._npm, name)
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
@@ -212,8 +216,8 @@ class RegistryClient:
             assert entry is not None and held is not None  # noqa: PT018 - only what is held is asked about
             self._keep(registry, name, entry._replace(fetched=asked, max_age=_max_age(answer)), answer)
             return held
-        fresh = Entry(projection, asked, _max_age(answer), answer.get("etag"), answer.get("last-modified"))
-        self._keep(registry, name, fresh, answer)
+        new = Entry(projection, asked, _max_age(answer), answer.get("etag"), answer.get("last-modified"))
+        self._keep(registry, name, new, answer)
         return decode_packument(name, registry, projection)
 
     def _keep(self, registry: str, name: str, entry: Entry, answer: Mapping[str, str]) -> None:
@@ -235,6 +239,7 @@ class RegistryClient:
         throttled_until: float | None = None
         while True:
             self._wait(host.pause_left())
+            self._wait(self._pace.turn())
             if not host.ask():
                 raise RegistryUnreachable(
                     f"{what}: {url.origin} is given up for now: {host.last_failure}; "

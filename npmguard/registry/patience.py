@@ -105,6 +105,25 @@ class Host:
             return max(0.0, self._paused_until - time.monotonic())
 
 
+class Pace:
+    """Spaces requests evenly, so that no more than *rate* a second are sent; safe to use from many threads."""
+
+    def __init__(self, rate: float) -> None:
+        self._gap = 1.0 / rate if rate > 0 else 0.0
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def turn(self) -> float:
+        """Take the next turn; seconds to wait for it."""
+        if not self._gap:
+            return 0.0
+        now = time.monotonic()
+        with self._lock:
+            turn = max(now, self._next)
+            self._next = turn + self._gap
+        return turn - now
+
+
 def backoff(attempt: int) -> float:
     """Seconds to wait after failed attempt number *attempt* (from 0): doubling, with jitter."""
     return _FIRST_BACKOFF * float(2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing

@@ -323,6 +323,8 @@ class Transport:
         if not trusted and _names_this_machine(url.host):
             raise _astray(url)
         request = _Request(url, headers, self._npm.proxy_for(url), body)
+        if self._network.contact:
+            request.headers["User-Agent"] += f" (+{self._network.contact})"
         if credentials is not None and credentials.authorization is not None:
             request.headers["Authorization"] = credentials.authorization
         certificate = credentials.client_certificate if credentials is not None else None

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report", "lookup"),
     "lookup": FOUNDATION,
-    "monitor": (*FOUNDATION, *SIBLINGS, "detect", "report", "scanner"),
+    "monitor": (*FOUNDATION, *SIBLINGS, "detect", "report", "scanner", "target"),
 }
 
 

@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_names"),
     )
-    op.create_index("ix_names_state_due", "names", ["state", "due"])
+    op.create_index("ix_names_state_source_due", "names", ["state", "source", "due"])
     op.create_table(
         "outbox",
         sa.Column("id", sa.String(64), nullable=False),
@@ -89,13 +89,11 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("created", sa.BigInteger, nullable=False),
         sa.Column("due", sa.BigInteger, nullable=False),
-        sa.Column("owner", sa.Text, nullable=True),
         sa.Column("delivered", sa.BigInteger, nullable=True),
         sa.Column("reason", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
     op.create_index("ix_outbox_state_due", "outbox", ["state", "due"])
-    op.create_index("ix_outbox_sink_state_created", "outbox", ["sink", "state", "created"])
     op.create_table(
         "verdicts",
         sa.Column("name", sa.Text, nullable=False),
@@ -127,7 +125,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "version", name="pk_work"),
     )
     op.create_index("ix_work_ended", "work", ["ended"])
-    op.create_index("ix_work_state_due", "work", ["state", "due"])
+    op.create_index("ix_work_state_source_due", "work", ["state", "source", "due"])
     op.create_table(
         "incident_members",
         sa.Column("name", sa.Text, nullable=False),
