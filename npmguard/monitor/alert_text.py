@@ -71,7 +71,7 @@ def alert_text(alert: Alert) -> AlertText:
 
 def headline(alert: Alert) -> str:
     """One line that says what happened."""
-    return message(f"npmguard: {_WORDS[alert.kind]}, {alert.verdict}: {alert.title}", 200)
+    return said(f"npmguard: {_WORDS[alert.kind]}, {alert.verdict}: {alert.title}", 200)
 
 
 def size(releases: int, packages: int) -> str:
@@ -85,7 +85,12 @@ def trait_text(trait: Trait) -> str:
     value = trait.value if trait.kind in {"file", "code", "address", "package"} else defanged(trait.value)
     word = _KINDS.get(trait.kind, trait.kind)
     shared = f", in {trait.releases} releases" if trait.releases > 1 else ""
-    return message(f"{word} {value}{shared}", 400)
+    return said(f"{word} {value}{shared}", 400)
+
+
+def said(text: str, limit: int) -> str:
+    """*text* in one line of at most *limit* cells, with no control character and no scheme of a URL."""
+    return message(_inert(text), limit)
 
 
 def defanged(text: str) -> str:
@@ -98,8 +103,8 @@ def _inert(text: str) -> str:
 
 
 def _release(release: Affected) -> str:
-    named = message(f"{release.name}@{release.version}", 300)
-    told = [message(_inert(finding.message), 200) for finding in release.findings[:_FINDINGS]]
+    named = said(f"{release.name}@{release.version}", 300)
+    told = [said(finding.message, 200) for finding in release.findings[:_FINDINGS]]
     return f"{named} ({message(release.verdict, 40)})" + (f": {' '.join(told)}" if told else "")
 
 

@@ -47,7 +47,7 @@ class AtomFeed:
         try:
             feed_id, entries = self._read()
             entry_id = f"urn:uuid:{uuid5(_NAMESPACE, alert.id)}"
-            if any(entry.findtext(_tag("id")) == entry_id for entry in entries):
+            if any(entry.findtext("id") == entry_id for entry in entries):
                 return
             entries = [_entry(alert, entry_id), *entries][: self.entries]
             replace_file(self.path, _feed(feed_id, alert.time, entries))
@@ -70,7 +70,10 @@ class AtomFeed:
         feed_id = root.findtext(_tag("id"))
         if root.tag != _tag("feed") or feed_id is None:
             raise SinkError(f"{self.name}: is no Atom feed; move it away or name another file")
-        return feed_id, root.findall(_tag("entry"))
+        entries = root.findall(_tag("entry"))
+        for element in (each for entry in entries for each in entry.iter()):
+            element.tag = element.tag.removeprefix(_tag(""))
+        return feed_id, entries
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -89,31 +92,31 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _feed(feed_id: str, updated: str, entries: list[Element]) -> bytes:
-    root = Element(_tag("feed"))
+    root = Element("feed", {"xmlns": _ATOM})
     _text(root, "id", feed_id)
     _text(root, "title", "npmguard: compromised npm releases")
     _text(root, "updated", updated)
-    _text(SubElement(root, _tag("author")), "name", "npmguard")
+    _text(SubElement(root, "author"), "name", "npmguard")
     root.extend(entries)
     indent(root)
-    content: bytes = tostring(root, encoding="utf-8", xml_declaration=True, default_namespace=_ATOM)
+    content: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return content + b"\n"
 
 
 def _entry(alert: Alert, entry_id: str) -> Element:
     text = alert_text(alert)
-    entry = Element(_tag("entry"))
+    entry = Element("entry")
     _text(entry, "id", entry_id)
     _text(entry, "title", text.headline)
     _text(entry, "updated", alert.time)
-    SubElement(entry, _tag("category"), {"term": alert.verdict})
-    SubElement(entry, _tag("category"), {"term": alert.kind.value})
+    SubElement(entry, "category", {"term": alert.verdict})
+    SubElement(entry, "category", {"term": alert.kind.value})
     _text(entry, "content", text.plain())
     return entry
 
 
 def _text(parent: Element, tag: str, text: str) -> None:
-    SubElement(parent, _tag(tag)).text = text
+    SubElement(parent, tag).text = text
 
 
 def _tag(name: str) -> str:

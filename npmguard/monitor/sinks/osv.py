@@ -2,7 +2,7 @@
 
 The format is that of https://ossf.github.io/osv-schema/; the folders, the file names and what is left out
 (``id`` and ``summary``, which the database gives itself) are those that CONTRIBUTING.md and
-docs/schema_additions.md of https://github.com/ossf/malicious-packages ask for.
+internal/report/indicators.go of https://github.com/ossf/malicious-packages ask for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = "1.5.0"
 _FOLDER = Path("osv", "malicious", "npm")
-_IOCS = {"domain": "domains", "url": "urls", "ip": "ip_addresses"}
+_IOCS = {"domain": "domains", "url": "urls", "ip": "ips"}
 _MOST_BYTES = 4 * 1024**2
 _PLAIN = re.compile(r"[A-Za-z0-9~_-][A-Za-z0-9._~-]{0,213}")
 
@@ -96,7 +97,7 @@ class OsvRecords:
         told = _details(release.version, release.findings)
         return {
             "schema_version": SCHEMA_VERSION,
-            "modified": alert.time,
+            "modified": _utc(alert.time),
             "details": f"{old.details}\n\n{told}" if old is not None else told,
             "affected": [{"package": {"ecosystem": "npm", "name": release.name}, "versions": versions}],
             "credits": [{"name": self.finder, "type": "FINDER"}],
@@ -133,6 +134,10 @@ def _read(path: Path, name: str) -> _Record | None:
     if not record.affected or record.affected[0].package.name != name:
         raise SinkError(f"osv: {path}: is a record of another package; move it away")
     return record
+
+
+def _utc(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _details(version: str, findings: tuple[AlertFinding, ...]) -> str:

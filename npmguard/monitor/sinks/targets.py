@@ -126,7 +126,13 @@ def _check_url(url: str, kind: str, source: str) -> None:
     except ValueError:
         host = None
         parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host or not url.isascii() or not url.isprintable():
+    if (
+        parts.scheme not in {"http", "https"}
+        or not host
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise ConfigError(f"{source}: no http or https URL")
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{source}: has a user name or password in its URL; sign deliveries in its place")

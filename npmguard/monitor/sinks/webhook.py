@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from npmguard import __version__
 from npmguard.errors import ConfigError, SinkError
 from npmguard.monitor.sinks.sink import for_people
+from npmguard.report.escape import message
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -133,7 +134,11 @@ def parse_secrets(text: str, source: str) -> tuple[bytes, ...]:
 def shown_url(kind: str, url: str) -> str:
     """A name for *url* that gives away nothing: its host, and a digest to tell two of one host apart."""
     digest = sha256(url.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    return f"{kind}:{urlsplit(url).hostname}#{digest}"
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    return f"{kind}:{message(host, 253)}#{digest}"
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:
