@@ -151,9 +151,11 @@ outbox: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("created", Moment, nullable=False),
     Column("due", Moment, nullable=False),
+    Column("owner", Text),  # who is about to deliver it, until it is due again
     Column("delivered", Moment),
     Column("reason", Text),
     Index(None, "state", "due"),
+    Index(None, "sink", "state", "created"),
 )
 
 #: Releases that belong together. ``releases`` and ``packages`` count its members, ``told`` is the first of

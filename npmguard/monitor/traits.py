@@ -26,7 +26,7 @@ _KINDS: Final = {
     IndicatorKind.IP: "ip",
     IndicatorKind.URL: "url",
 }
-_ORDER: Final = ("package", "file", "address", "domain", "ip", "url")
+TRAIT_KINDS: Final = ("package", "file", "address", "domain", "ip", "url")
 _DEPENDENCIES: Final = frozenset({"dependencies", "optionalDependencies"})
 _FLAGS: Final = ("critical", "high", "medium", "low")
 _FINDINGS = 5
@@ -79,7 +79,7 @@ def traits_of(document: bytes) -> tuple[Trait, ...]:
         kind = _KINDS.get(indicator.kind)
         if kind is not None and indicator.value not in own:  # no other release has the same tarball
             found.add(Trait(kind, _short(indicator.value)))
-    return tuple(sorted(found, key=lambda it: (_ORDER.index(it.kind), it.value))[:MOST])
+    return tuple(sorted(found, key=lambda it: (TRAIT_KINDS.index(it.kind), it.value))[:MOST])
 
 
 def affected_of(document: bytes, *, seen: str, published: str | None = None) -> Affected:

@@ -89,11 +89,13 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("created", sa.BigInteger, nullable=False),
         sa.Column("due", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.Text, nullable=True),
         sa.Column("delivered", sa.BigInteger, nullable=True),
         sa.Column("reason", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
     op.create_index("ix_outbox_state_due", "outbox", ["state", "due"])
+    op.create_index("ix_outbox_sink_state_created", "outbox", ["sink", "state", "created"])
     op.create_table(
         "verdicts",
         sa.Column("name", sa.Text, nullable=False),
