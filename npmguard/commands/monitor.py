@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from npmguard.monitor.records import Source
     from npmguard.monitor.run import Monitor, Plan, Tally
     from npmguard.registry.npmrc import NpmConfig
+
+
+class AlertOn(StrEnum):
+    """From which verdict on an incident is told."""
+
+    MALICIOUS = "malicious"
+    SUSPICIOUS = "suspicious"
+
 
 monitor_app = typer.Typer(
     help="Judge every new version of a registry as it is published, and tell of what is found.",
@@ -66,6 +75,18 @@ RateOption = Annotated[
 PatienceOption = Annotated[
     float, typer.Option("--patience", min=0.0, help="Seconds to wait for what failed before giving up.")
 ]
+AlertsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--alerts",
+        metavar="KIND:TARGET",
+        help="Whom to tell, repeatable: jsonl:FILE, webhook:URL, slack:URL, teams:URL, mailto:ADDRESS,"
+        " atom:FILE, osv:FOLDER.",
+    ),
+]
+AlertOnOption = Annotated[
+    AlertOn | None, typer.Option("--alert-on", help="The verdict from which on to tell; default: malicious.")
+]
 _DEFAULT_STATE = "npmguard-monitor.db"
 _DATABASE_PATIENCE = 120.0
 
@@ -94,6 +115,8 @@ def monitor(
     scheduler: SchedulerOption = None,
     contact: ContactOption = None,
     rate: RateOption = None,
+    alerts: AlertsOption = None,
+    alert_on: AlertOnOption = None,
     config: ConfigOption = None,
     feed: FeedOption = FeedChoice.OFF,
 ) -> int | None:
@@ -110,7 +133,7 @@ def monitor(
     from npmguard.monitor.run import Plan
     from npmguard.monitor.watch import watched_names
 
-    settings = _settings(config, feed, contact, rate, workers)
+    settings = _settings(config, feed, contact, rate, workers, alert_on)
     plan = Plan(
         config=settings,
         registry=_registry(registry),
@@ -122,7 +145,7 @@ def monitor(
     url = changes_url or (PUBLIC_FEED if registry is None else "")
     if not url:
         raise UsageError("--registry needs its feed as well: --changes-url URL, which ends in /_changes")
-    return _run(plan, state, workers, scheduler, feed_url=url, follow=follow)
+    return _run(plan, state, workers, scheduler, alerts or [], feed_url=url, follow=follow)
 
 
 @monitor_app.command("backfill")
@@ -142,6 +165,8 @@ def backfill(
     scheduler: SchedulerOption = None,
     contact: ContactOption = None,
     rate: RateOption = None,
+    alerts: AlertsOption = None,
+    alert_on: AlertOnOption = None,
     config: ConfigOption = None,
     feed: FeedOption = FeedChoice.OFF,
 ) -> int:
@@ -159,13 +184,14 @@ def backfill(
     if not names:
         raise UsageError("name packages, or give --popular FILE")
     horizon = BEGINNING if since is None else _date(since)
-    settings = _settings(config, feed, contact, rate, workers)
+    settings = _settings(config, feed, contact, rate, workers, alert_on)
     plan = Plan(config=settings, registry=_registry(registry), patience=patience)
     return _run(
         plan,
         state,
         workers,
         scheduler,
+        alerts or [],
         wanted=(frozenset(names), Source.BACKFILL, horizon),
     )
 
@@ -208,6 +234,7 @@ def _run(
     state: str,
     workers: int | None,
     scheduler: str | None,
+    alerts: list[str],
     *,
     feed_url: str = "",
     follow: bool = False,
@@ -216,7 +243,7 @@ def _run(
     """Run a monitor to its end, and say what it did."""
     stop = _stopping()
     try:
-        with _monitor(plan, state, workers, scheduler, feed_url, stop, wanted) as running:
+        with _monitor(plan, state, workers, scheduler, alerts, feed_url, stop, wanted) as running:
             tally = running.follow() if follow else running.once()
     except StoreError as error:
         say(str(error))
@@ -231,15 +258,20 @@ def _monitor(
     state: str,
     workers: int | None,
     scheduler: str | None,
+    alerts: list[str],
     feed_url: str,
     stop: threading.Event,
     wanted: tuple[frozenset[str], Source, datetime] | None,
 ) -> Iterator[Monitor]:
+    from npmguard.monitor.messenger import Messenger
+    from npmguard.monitor.owner import this_owner
     from npmguard.monitor.run import Monitor
+    from npmguard.monitor.sinks.targets import open_sinks, take_secrets
     from npmguard.monitor.store import Store
     from npmguard.registry.client import RegistryClient
 
     settings = plan.config
+    sinks = open_sinks(alerts, settings.alerts, take_secrets(alerts, settings.alerts, os.environ))
     npm = _npm()
     if plan.registry is not None:
         npm = replace(npm, registry=plan.registry)
@@ -249,10 +281,19 @@ def _monitor(
         crew = stack.enter_context(_crew(workers, scheduler))
         client = stack.enter_context(RegistryClient(npm, settings.network, settings.limits, folder))
         feed = stack.enter_context(_feed(feed_url, settings)) if feed_url else None
-        store = Store(engine, patience=_DATABASE_PATIENCE, stop=stop)
+        messenger = Messenger(
+            engine,
+            sinks,
+            settings.alerts,
+            owner=this_owner(),
+            stop=stop,
+            patience=_DATABASE_PATIENCE,
+            say=say,
+        )
+        store = Store(engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts)
         if wanted is not None:
             store.add_names(*wanted)
-        yield Monitor(store, crew, client, plan, feed=feed, stop=stop, say=say)
+        yield Monitor(store, crew, client, plan, feed=feed, deliver=messenger.deliver, stop=stop, say=say)
 
 
 @contextmanager
@@ -305,9 +346,13 @@ def _settings(
     contact: str | None,
     rate: float | None,
     workers: int | None,
+    alert_on: AlertOn | None,
 ) -> Config:
     """The settings for judging what is new: one analysing process a worker, and no hold on young releases."""
     settings = settings_of(Path(), config, feed=feed, jobs=1)
+    if alert_on is not None:
+        told = msgspec.structs.replace(settings.alerts, threshold=alert_on.value)
+        settings = msgspec.structs.replace(settings, alerts=told)
     network = settings.network
     if contact is not None:
         if not (contact.isascii() and contact.isprintable()) or set(contact) & set("()"):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, Connection, func, select
 
+from npmguard.monitor.outbox import SinkStatus, sink_statuses
 from npmguard.monitor.records import AlertState, NameState, WorkState
 from npmguard.monitor.tables import cursors, names, outbox, verdicts, work
+from npmguard.report.escape import terminal
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,6 +38,7 @@ class Status:
     versions: Mapping[str, int]
     verdicts: Mapping[str, int]
     alerts: Mapping[str, int]
+    sinks: tuple[SinkStatus, ...]
     judged: int
     oldest: timedelta | None
 
@@ -70,6 +73,7 @@ def read_status(engine: Engine, feed: str | None, head: int | None, now: datetim
                 connection, verdicts.c.verdict, ("malicious", "suspicious", "unverified", "clean")
             ),
             alerts=_counts(connection, outbox.c.state, AlertState),
+            sinks=sink_statuses(connection),
             judged=connection.execute(judged).scalar_one(),
             oldest=max(now - waiting, timedelta()) if waiting is not None else None,
         )
@@ -91,6 +95,7 @@ def render_text(status: Status) -> str:
     ):
         told = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
         lines.append(f"{title:<10} {told}")
+    lines += [_sink_line(sink, status.at) for sink in status.sinks]
     return "\n".join(lines) + "\n"
 
 
@@ -127,6 +132,24 @@ def _metrics(status: Status) -> Iterator[str]:
         yield f"# TYPE npmguard_monitor_{name} gauge"
         for key, count in counts.items():
             yield f'npmguard_monitor_{name}{{{label}="{key}"}} {count}'
+    yield "# HELP npmguard_monitor_sink_alerts Alerts by receiver and state."
+    yield "# TYPE npmguard_monitor_sink_alerts gauge"
+    for sink in status.sinks:
+        label = "".join({"\\": r"\\", '"': r"\"", "\n": r"\n"}.get(char, char) for char in sink.sink)
+        for key, count in (("pending", sink.pending), ("delivered", sink.delivered), ("dead", sink.dead)):
+            yield f'npmguard_monitor_sink_alerts{{sink="{label}",state="{key}"}} {count}'
+
+
+def _sink_line(sink: SinkStatus, at: datetime) -> str:
+    """How one receiver of alerts stands."""
+    told = f"  {terminal(sink.sink, 100)}: {sink.delivered} delivered"
+    if sink.pending:
+        told += f", {sink.pending} wait, the oldest for {_span(at - sink.oldest if sink.oldest else None)}"
+    if sink.reason is not None:
+        told += f" ({terminal(sink.reason, 200)})"
+    if sink.dead:
+        told += f", {sink.dead} were given up and will not be delivered"
+    return told
 
 
 def _counts(connection: Connection, column: Column[str], keys: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ it from a variable of the environment, ``slack:file:PATH`` from a file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
@@ -73,6 +73,19 @@ def open_sinks(
         sink = _open(target, settings, environ, now)
         found.setdefault(sink.name, sink)
     return tuple(found.values())
+
+
+def take_secrets(
+    targets: Iterable[str], settings: Alerts, environment: MutableMapping[str, str]
+) -> dict[str, str]:
+    """Take the variables that hold secrets of *targets* out of *environment*, so that no worker gets them."""
+    names = {settings.webhook_secret_env, settings.smtp.password_env}
+    for target in targets:
+        _, _, rest = target.partition(":")
+        how, _, name = rest.partition(":")
+        if how == "env":
+            names.add(name)
+    return {name: environment.pop(name) for name in sorted(names) if name in environment}
 
 
 def _open(target: str, settings: Alerts, environ: Mapping[str, str], now: Callable[[], datetime]) -> Sink:
