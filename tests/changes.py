@@ -48,7 +48,7 @@ class ChangingRegistry(RegistryServer):
         """A row for that name, *gap* sequences after the last; as in CouchDB, the one before it goes."""
         with self._lock:
             self.sequence += gap
-            self.rows = [row for row in self.rows if row["id"] != name]
+            self.rows = [row for row in self.rows if row.get("id") != name]
             row = {"seq": self.sequence, "id": name, "changes": [{"rev": f"{self.sequence}-abc"}]}
             self.rows.append({**row, "deleted": True} if deleted else row)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from npmguard.errors import UsageError
-from npmguard.monitor.records import Answer, Task
+from npmguard.monitor.records import Answer, Task, plain
 from npmguard.monitor.work import judge
 
 if TYPE_CHECKING:
@@ -86,12 +86,14 @@ class Crew:
     def answer(self, future: Future[bytes]) -> Answer | None:
         """What the worker said; None where it was lost on the way."""
         executor = self._given.pop(future, None)
-        try:
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
             return _ANSWER.decode(future.result())
-        except self._lost:
-            if executor is self._executor and _is_broken(executor):
-                self.close()
-            return None
+        if not isinstance(error, self._lost):  # a fault of ours on one version must not stop all others
+            return Answer(problem=plain(f"npmguard failed on it: {type(error).__name__}: {error}"))
+        if executor is not None and executor is self._executor and _is_broken(executor):
+            self.close()
+        return None
 
     def close(self) -> None:
         """End the workers at once, whatever they are at."""

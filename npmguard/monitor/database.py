@@ -71,7 +71,7 @@ def _url(state: str) -> URL:
         return URL.create("sqlite", database=str(Path(state).absolute()))
     try:
         url = make_url(state)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise UsageError("--state: no URL of a database, as postgresql://user@host/database is") from error
     name = url.drivername
     if name in {"postgresql", "postgres", "postgresql+psycopg"}:

@@ -35,14 +35,13 @@ class _Head(msgspec.Struct):
 
 
 class _Row(msgspec.Struct):
-    id: str
+    id: object
     seq: int
     deleted: bool = False
 
 
 class _Answer(msgspec.Struct):
-    results: list[msgspec.Raw]
-    last_seq: int | None = None
+    results: list[msgspec.Raw]  # what last_seq says beside them is not relied on: rows may be fewer than asked
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -89,13 +88,12 @@ class ChangesFeed:
                 odd += 1
                 continue
             last = max(last, row.seq)
-            if not _names_a_package(row.id):
+            name = row.id
+            if not isinstance(name, str) or not _names_a_package(name):
                 odd += 1
                 continue
-            changes.pop(row.id, None)
-            changes[row.id] = Change(row.id, row.seq, row.deleted)
-        if page.results and page.last_seq is not None:
-            last = max(last, page.last_seq)
+            changes.pop(name, None)
+            changes[name] = Change(name, row.seq, row.deleted)
         if page.results and last <= since:
             raise RegistryProtocolError(f"{url} does not get on: its rows end at {last}")
         return Page(tuple(changes.values()), last, odd)

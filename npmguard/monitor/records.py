@@ -10,6 +10,8 @@ import msgspec
 
 from npmguard.config import Config
 
+_LENGTH = 500
+
 
 class Source(StrEnum):
     """Why a version is judged."""
@@ -47,6 +49,11 @@ class AlertState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+
+
+def plain(text: str) -> str:
+    """A text as every database and encoding takes it, in one line: no NUL, no half of a character, not long."""
+    return "".join(it if it.isprintable() else " " for it in text[:_LENGTH])
 
 
 @dataclass(frozen=True, slots=True)

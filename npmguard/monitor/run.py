@@ -279,7 +279,7 @@ class Monitor:
         """Store what is there: documents and verdicts, each kind in one transaction."""
         read = [reading for reading in self._readings if reading.done()]
         if read:
-            self._store.finish_names([reading.result() for reading in read])
+            self._store.finish_names([_result(reading, self._readings[reading]) for reading in read])
             for reading in read:
                 del self._readings[reading]
             self.tally.names += len(read)
@@ -307,12 +307,19 @@ class Monitor:
         """Let what is in hand come to its end for a short while, give back the rest."""
         pending: list[Future[Any]] = [*self._readings, *self._judgings]
         wait(pending, timeout=self._plan.grace if self._stop.is_set() else 0.0)
-        try:
-            self._collect()
-            self._store.release()
-        except StoreError as error:
-            self._say(str(error))  # the leases run out, and the work is done then
-        finally:
-            self._crew.close()
-            self._readers.shutdown(wait=False, cancel_futures=True)
-            self._messenger.shutdown(wait=True)
+        for step in (self._collect, self._store.release):
+            try:
+                step()
+            except StoreError as error:
+                self._say(str(error))  # the leases run out, and the work is done then
+        self._crew.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._messenger.shutdown(wait=True)
+
+
+def _result(reading: Future[Reading], order: NameOrder) -> Reading:
+    """What was read; a fault of npmguard's on one document must not stop the others."""
+    error = reading.exception()
+    if error is None:
+        return reading.result()
+    return Reading(order, problem=f"npmguard failed on it: {type(error).__name__}: {error}")

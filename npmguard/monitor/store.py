@@ -28,6 +28,7 @@ from npmguard.monitor.records import (
     Source,
     VersionOrder,
     WorkState,
+    plain,
 )
 from npmguard.monitor.tables import cursors, names, verdicts, work
 from npmguard.monitor.transactions import Transactions
@@ -40,7 +41,6 @@ _FIRST_WAIT: Final = timedelta(seconds=2)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _ATTEMPTS: Final = 20  # about ten hours in all
 _UNREAD_ATTEMPTS: Final = 10  # half an hour, for a version whose document could be read, and its tarball not
-_REASON_LENGTH: Final = 500
 _ROWS: Final = 500  # in one statement: SQLite binds no more than 32,766 values
 
 Raise = Callable[[Connection, Judged], None]
@@ -266,10 +266,10 @@ class Store:
         if reading.problem is not None and not order.recheck:
             if order.attempts + 1 >= _ATTEMPTS:
                 state = NameState.GONE if reading.absent else NameState.FAILED
-                return {"state": state.value, "reason": _plain(reading.problem), "attempts": order.attempts + 1}
+                return {"state": state.value, "reason": plain(reading.problem), "attempts": order.attempts + 1}
             return {
                 "state": NameState.CHANGED.value,
-                "reason": _plain(reading.problem),
+                "reason": plain(reading.problem),
                 "attempts": order.attempts + 1,
                 "due": now + _wait(order.attempts),
             }
@@ -320,7 +320,7 @@ class Store:
         state = _state_after(order, answer)
         values: dict[str, Any] = {
             "state": state.value,
-            "reason": _plain(answer.problem),
+            "reason": plain(answer.problem) if answer.problem is not None else None,
             "attempts": order.attempts + 1,
             "owner": None,
             "lease": None,
@@ -504,10 +504,3 @@ def _state_after(order: VersionOrder, answer: Answer) -> WorkState:
 
 def _wait(attempts: int) -> timedelta:
     return min(_FIRST_WAIT * float(2 ** min(attempts, 20)), _LONGEST_WAIT)
-
-
-def _plain(reason: str | None) -> str | None:
-    """A reason as every database takes it: PostgreSQL has no NUL in texts, and none has half a character."""
-    if reason is None:
-        return None
-    return "".join(it if it.isprintable() else " " for it in reason[:_REASON_LENGTH])

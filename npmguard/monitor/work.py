@@ -18,7 +18,7 @@ import msgspec
 
 from npmguard.errors import NotInRegistry, NpmguardError, RegistryError
 from npmguard.model import IntegrityOutcome, ScanReport, Verdict
-from npmguard.monitor.records import Answer, Task
+from npmguard.monitor.records import Answer, Task, plain
 
 if TYPE_CHECKING:
     from npmguard.config import Config
@@ -45,18 +45,18 @@ def _answer(task: Task) -> Answer:
         scanner = _bench.scanner(task.config, task.registry)
         report = scanner.release(task.name, task.version)
     except NotInRegistry as error:
-        return Answer(problem=str(error), absent=True, again=True)
+        return Answer(problem=plain(str(error)), absent=True, again=True)
     except RegistryError as error:
-        return Answer(problem=str(error), again=True)
+        return Answer(problem=plain(str(error)), again=True)
     except NpmguardError as error:  # the settings of this worker's machine: nothing that time will mend
-        return Answer(problem=str(error))
+        return Answer(problem=plain(str(error)))
     (package,) = report.packages
     return Answer(
         verdict=package.verdict.value,
         ruleset=report.ruleset,
         document=render(report),
         sha512=_sha512(report),
-        problem=package.unverified_reason,
+        problem=plain(package.unverified_reason) if package.unverified_reason is not None else None,
         again=package.verdict is Verdict.UNVERIFIED and package.integrity.registry not in _READ,
     )
 

@@ -6,6 +6,7 @@ command -v zsh > /dev/null || packages="$packages zsh"
 command -v fish > /dev/null || packages="$packages fish"
 command -v chromium > /dev/null || packages="$packages chromium"
 command -v git > /dev/null || packages="$packages git"
+command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || packages="$packages postgresql"
 [ -z "$packages" ] && exit 0
 if ! command -v apt-get > /dev/null; then
   echo "these tests need$packages: install them with this system's package manager" >&2
