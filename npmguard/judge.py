@@ -129,7 +129,7 @@ class Judge:
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
         self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
         self._own_notes: list[str] = []
-        self._domains = _mail_domains(config, self._now) if config.domains.check and not offline else None
+        self._domains = _mail_domains(config, npm, self._now) if config.domains.check and not offline else None
         if config.domains.check and offline:
             self._own_notes.append("maintainers' domains: not asked: offline")
         self._indicators = (*indicators, *self._of_the_feed())
@@ -310,7 +310,7 @@ class Judge:
         if not (settings.cache.enabled and settings.feed.indicators):
             return ()
         index = FeedIndex(settings.cache.path)
-        if not index.path.is_file():
+        if not index.is_there():
             return ()
         try:
             return index.indicators()
@@ -351,7 +351,7 @@ class Judge:
         self, package: LockedPackage, release: Release | None, problems: list[str]
     ) -> tuple[TarballAnalysis | None, bytes | None]:
         """What the tarball holds, and its bytes where they had to be fetched for that."""
-        stated = _sha512(package.integrity) or _sha512(release.dist.integrity if release else None)
+        stated = _sha512(self.client.stated(package, release))
         if stated is not None and (stored := self._results.get(stated)) is not None:
             return stored, None
         try:
@@ -537,13 +537,14 @@ class Judge:
             return self._started_pool
 
 
-def _mail_domains(config: Config, now: datetime) -> MailDomains:
+def _mail_domains(config: Config, npm: NpmConfig, now: datetime) -> MailDomains:
     from npmguard.lookup.dns import DnsResolver  # noqa: PLC0415 - asked for by few, and libraries of an extra
     from npmguard.lookup.mail_domains import MailDomains  # noqa: PLC0415
     from npmguard.lookup.rdap import RdapClient  # noqa: PLC0415
 
     folder = config.cache.path / "rdap" if config.cache.enabled else None
-    rdap = RdapClient(folder, config.domains.rdap)
+    web = HttpWeb(npm, config.network, (config.domains.rdap,))
+    rdap = RdapClient(folder, config.domains.rdap, web=web)
     return MailDomains(rdap, DnsResolver(config.domains.dns or None), now)
 
 

@@ -2,8 +2,8 @@
 
 One SQLite file, keyed by the tarball's sha512 (and its baseline's), the ruleset's digest and the engine's: a
 change of any rule, cap or line of analysing code makes a new key, so that a stored result is always what
-this npmguard would say now. Only complete analyses are stored. A cache that cannot be used is told in
-``notes`` and the scan goes on without it.
+this npmguard would say now. A checksum ties each one to its key, as SQLite notices no flipped bits. Only
+complete analyses are stored. A cache that cannot be used is told in ``notes`` and the scan goes on without it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from functools import cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,13 @@ from npmguard.model import TarballAnalysis
 if TYPE_CHECKING:
     from npmguard.config import Limits
 
-SCHEMA = 2
+SCHEMA = 3
 FILE_NAME = "results.db"
+_TABLE = (
+    "CREATE TABLE analyses (scope TEXT NOT NULL, tarball TEXT NOT NULL, baseline TEXT NOT NULL,"
+    " value BLOB NOT NULL, checksum BLOB NOT NULL, PRIMARY KEY (scope, tarball, baseline)) WITHOUT ROWID"
+)
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _ENGINE_PACKAGES = ("javascript", "detect", "package", "integrity")
 _ENGINE_MODULES = ("model.py", "worker.py")
 
@@ -55,6 +60,7 @@ class ResultsCache:
         self._lock = threading.Lock()
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
         self._connection: sqlite3.Connection | None = None
+        self._path = directory / FILE_NAME if directory is not None else None
         self._notes: list[str] = []
         if directory is not None:
             self._open(directory)
@@ -71,18 +77,18 @@ class ResultsCache:
                 return None
             try:
                 row = self._connection.execute(
-                    "SELECT value FROM analyses WHERE scope = ? AND tarball = ? AND baseline = ?",
+                    "SELECT value, checksum FROM analyses WHERE scope = ? AND tarball = ? AND baseline = ?",
                     (self._scope, tarball, baseline),
                 ).fetchone()
             except sqlite3.Error as error:
                 self._give_up(error)
                 return None
-        if row is None:
+        if row is None or row[1] != self._checksum(tarball, baseline, row[0]):
             return None
         try:
             return self._decoder.decode(row[0])
         except (msgspec.DecodeError, TypeError):
-            return None  # damaged row: the tarball is simply read again, and the row written anew
+            return None  # the tarball is simply read again, and the row written anew
 
     def put(self, tarball: str, analysis: TarballAnalysis, baseline: str = "") -> None:
         """Store a complete analysis; one that ended `unverified` is not stored."""
@@ -94,8 +100,8 @@ class ResultsCache:
                 return
             try:
                 self._connection.execute(
-                    "INSERT OR REPLACE INTO analyses (scope, tarball, baseline, value) VALUES (?, ?, ?, ?)",
-                    (self._scope, tarball, baseline, value),
+                    "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?)",
+                    (self._scope, tarball, baseline, value, self._checksum(tarball, baseline, value)),
                 )
             except sqlite3.Error as error:
                 self._give_up(error)
@@ -130,8 +136,7 @@ class ResultsCache:
             connection.close()
             if isinstance(error, sqlite3.OperationalError):
                 raise  # locked, read-only or full: the file itself may be sound
-            for suffix in ("", "-wal", "-shm"):  # not a database: nothing in it can be trusted
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            _remove(path)  # not a database: nothing in it can be trusted
             connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
             _prepare(connection)
         return connection
@@ -140,20 +145,47 @@ class ResultsCache:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._path is not None and _is_damage(error):
+            try:
+                _remove(self._path)  # so that the next scan starts afresh
+            except OSError as problem:
+                self._notes.append(f"results cache {self._path} cannot be removed ({problem.strerror})")
         self._notes.append(f"results cache could not be used ({error}); the scan went on without it")
+
+    def _checksum(self, tarball: str, baseline: str, value: object) -> bytes:
+        key = f"{self._scope}\0{tarball}\0{baseline}\0".encode()
+        return blake2b(key + (value if isinstance(value, bytes) else b""), digest_size=16).digest()
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)  # errors that Python's module raises by itself have none
+    return code is not None and code & 0xFF in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+    }
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA:
-        connection.execute("BEGIN IMMEDIATE")
+    if _is_ours(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if not _is_ours(connection):  # another process may have been at it meanwhile
         connection.execute("DROP TABLE IF EXISTS analyses")
-        connection.execute(
-            "CREATE TABLE analyses (scope TEXT NOT NULL, tarball TEXT NOT NULL, baseline TEXT NOT NULL,"
-            " value BLOB NOT NULL, PRIMARY KEY (scope, tarball, baseline)) WITHOUT ROWID"
-        )
+        connection.execute(_TABLE)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute("COMMIT")
+    connection.execute("COMMIT")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    table = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'analyses'").fetchone()
+    return bool(version == SCHEMA and table == (_TABLE,))

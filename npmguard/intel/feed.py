@@ -167,13 +167,20 @@ class FeedIndex:
         }
         return MappingProxyType({pair: records for pair, records in found.items() if records})
 
+    def is_there(self) -> bool:
+        """Whether there is an index; one in a folder that may not be read is none."""
+        try:
+            return self.path.is_file()
+        except OSError:
+            return False
+
     def connect(self) -> sqlite3.Connection:
         """The index, opened for reading.
 
         Raises:
             CacheError: there is none, or it is of another kind or version.
         """
-        if not self.path.is_file():
+        if not self.is_there():
             raise CacheError(f"there is no index {self.path}; run npmguard feed update")
         try:
             database = sqlite3.connect(

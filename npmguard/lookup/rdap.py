@@ -13,16 +13,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
-import requests
 
+from npmguard.config import Network
+from npmguard.errors import NotInRegistry, RegistryError
 from npmguard.lookup.answers import DomainAge
+from npmguard.registry.npmrc import load_npm_config
+from npmguard.registry.web import HttpWeb
 
 BOOTSTRAP = "https://data.iana.org/rdap/dns.json"
 _BOOTSTRAP_AGE = 7 * 86400
 _ANSWER_AGE = 86400
 _ANSWER_BYTES = 4 * 1024 * 1024
-_TIMEOUT = (5.0, 10.0)
 _DEADLINE = 15.0
+_ACCEPT = "application/rdap+json, application/json"
 _UNKNOWN = b"{}"  # what is kept where the registry knows no such domain
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{0,250}[a-z0-9]")
 
@@ -48,15 +51,27 @@ class RdapClient:
     """Asks when domains were registered; answers are kept in *folder* for a day, the bootstrap for a week.
 
     An unanswered question is a :class:`~npmguard.lookup.answers.DomainAge` with a ``problem``, never an error.
+    Nothing that the bootstrap or a registry names leads into an internal network, but for the bootstrap's own
+    host and port.
+
+    Args:
+        folder: where answers are kept; None to keep none.
+        bootstrap: the URL of the list of registries.
+        clock: the time, in seconds since the epoch.
+        web: what asks; by default over the proxies and certificates that npm is configured with.
     """
 
     def __init__(
-        self, folder: Path | None, bootstrap: str = BOOTSTRAP, clock: Callable[[], float] = time.time
+        self,
+        folder: Path | None,
+        bootstrap: str = BOOTSTRAP,
+        clock: Callable[[], float] = time.time,
+        web: HttpWeb | None = None,
     ) -> None:
         self._folder = folder
         self._bootstrap = bootstrap
         self._clock = clock
-        self._session = requests.Session()
+        self._web = web
         self._services: dict[str, str] | None = None
         self._known: dict[str, DomainAge] = {}
         self._unreachable = ""
@@ -135,27 +150,14 @@ class RdapClient:
         return content
 
     def _fetch(self, url: str) -> bytes:
-        started = time.monotonic()
-        host = urlsplit(url).hostname or "RDAP"
+        if self._web is None:
+            self._web = HttpWeb(load_npm_config(Path(), os.environ), Network(), (self._bootstrap,))
         try:
-            with self._session.get(
-                url,
-                timeout=_TIMEOUT,
-                stream=True,
-                headers={"Accept": "application/rdap+json, application/json"},
-            ) as answer:
-                if answer.status_code == 404:
-                    return _UNKNOWN
-                if answer.status_code != 200:
-                    raise RdapUnanswered(f"{host} answers {answer.status_code}")
-                content = b""
-                for piece in answer.iter_content(65536):
-                    content += piece
-                    if len(content) > _ANSWER_BYTES or time.monotonic() - started > _DEADLINE:
-                        raise RdapUnanswered(f"{host} sends too much or too slowly")
-        except requests.RequestException as error:
-            raise RdapUnanswered(f"{host} gives no answer") from error
-        return content
+            return self._web.get(url, limit=_ANSWER_BYTES, seconds=_DEADLINE, accept=_ACCEPT)
+        except NotInRegistry:
+            return _UNKNOWN
+        except RegistryError as error:
+            raise RdapUnanswered(str(error)) from error
 
 
 def _date(answer: _Domain, action: str) -> datetime | None:

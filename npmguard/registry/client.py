@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from npmguard.config import Limits, Network
 from npmguard.errors import (
     NotInRegistry,
+    RegistryError,
     RegistryProtocolError,
     RegistryUnauthorized,
     RegistryUnreachable,
 )
-from npmguard.model import LockedPackage, Packument, Release
+from npmguard.model import Integrity, LockedPackage, Packument, Release
 from npmguard.registry.npm_cache import read_npm_cache
 from npmguard.registry.npmrc import NpmConfig
 from npmguard.registry.packument import decode_packument, encode_packument
@@ -147,7 +149,7 @@ class RegistryClient:
             RegistryUnreachable: its host does not answer, or npmguard is offline.
             RegistryProtocolError: the answer is over ``limits.tarball-bytes``, or leads astray.
         """
-        integrity = package.integrity or (release.dist.integrity if release is not None else None)
+        integrity = self.stated(package, release)
         if self._npm.cache is not None and integrity is not None:
             content = read_npm_cache(self._npm.cache, integrity, self._limits.tarball_bytes)
             if content is not None:
@@ -159,6 +161,24 @@ class RegistryClient:
             return exchange.tarball(self._limits.tarball_bytes, "limits.tarball-bytes")
 
         return self._ask(url, what, {"Accept": "*/*", "Accept-Encoding": "identity"}, read)
+
+    def stated(self, package: LockedPackage, release: Release | None) -> Integrity | None:
+        """The hashes by which a package's bytes may be taken from a cache, unfetched.
+
+        Those of the lock; where it states no strong one, those of the registry, unless the lock has the bytes
+        fetched from elsewhere: npm would install what comes from there.
+        """
+        own = package.integrity
+        if release is None or release.dist.integrity is None or (own is not None and _has_sha512(own)):
+            return own
+        if package.resolved is not None:
+            try:
+                here = tarball_url(self._npm, replace(package, resolved=None), release)
+                if tarball_url(self._npm, package, release) != here:
+                    return own
+            except RegistryError:
+                return own  # whoever fetches it is told
+        return own if own is not None and not _has_sha512(release.dist.integrity) else release.dist.integrity
 
     def resource(self, path: str, package: str | None = None) -> bytes:
         """Another document of a registry, such as its signing keys: ``-/npm/v1/keys``.
@@ -327,6 +347,10 @@ class RegistryClient:
 
                 self._transport = Transport(self._npm, self._network, self._pool_size)
             return self._transport
+
+
+def _has_sha512(integrity: Integrity) -> bool:
+    return any(item.algorithm == "sha512" for item in integrity.hashes)
 
 
 def _max_age(headers: Mapping[str, str]) -> float | None:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 FILE_NAME: Final = "evidence.db"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = (
     "CREATE TABLE evidence (kind TEXT NOT NULL, key TEXT NOT NULL, stored REAL NOT NULL, value BLOB NOT NULL,"
     " checksum BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
 )
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _BUSY_SECONDS = 5.0
 _KEPT_SECONDS = 90 * 86400
 
@@ -58,13 +59,17 @@ class EvidenceCache:
         if row is None:
             return None
         value, stored, checksum = row
-        if not isinstance(value, bytes) or not isinstance(stored, float) or checksum != _checksum(value):
+        if (
+            not isinstance(value, bytes)
+            or not isinstance(stored, float)
+            or checksum != _checksum(kind, key, value)
+        ):
             return None
         return Kept(value, stored)
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Keep *value*."""
-        row = (kind, key, time.time(), value, _checksum(value))
+        row = (kind, key, time.time(), value, _checksum(kind, key, value))
         with self._lock:
             self._attempt(lambda: self._write(row))
 
@@ -82,6 +87,9 @@ class EvidenceCache:
         except (sqlite3.Error, OSError) as error:
             self._notes.append(f"the evidence cache {self._path} is not used: {error}")
             self._release()
+            if _is_damage(error):
+                with suppress(OSError):  # it is told already that the file cannot be used
+                    self._remove()  # so that the next scan starts afresh
         return None
 
     def _open(self) -> None:
@@ -93,9 +101,13 @@ class EvidenceCache:
             raise  # locked, read-only or full: the file itself may be sound
         except sqlite3.DatabaseError:
             self._release()
-            for suffix in ("", "-wal", "-shm"):  # not a database: nothing in it can be believed
-                self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
+            self._remove()  # not a database: nothing in it can be believed
             self._connect(self._path)
+
+    def _remove(self) -> None:
+        if self._path is not None:
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
 
     def _connect(self, path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
@@ -103,10 +115,10 @@ class EvidenceCache:
         self._database = database
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        if _version(database) == _SCHEMA_VERSION:
+        if _is_ours(database):
             return
         database.execute("BEGIN IMMEDIATE")
-        if _version(database) != _SCHEMA_VERSION:  # another process may have been at it meanwhile
+        if not _is_ours(database):  # another process may have been at it meanwhile
             database.execute("DROP TABLE IF EXISTS evidence")
             database.execute(_SCHEMA)
             database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
@@ -136,10 +148,21 @@ class EvidenceCache:
                 database.close()
 
 
-def _version(database: sqlite3.Connection) -> object:
-    return database.execute("PRAGMA user_version").fetchone()[0]
+def _is_ours(database: sqlite3.Connection) -> bool:
+    version = database.execute("PRAGMA user_version").fetchone()
+    table = database.execute("SELECT sql FROM sqlite_master WHERE name = 'evidence'").fetchone()
+    return bool(version == (_SCHEMA_VERSION,) and table == (_SCHEMA.strip(),))
 
 
-def _checksum(value: bytes) -> bytes:
+def _checksum(kind: str, key: str, value: bytes) -> bytes:
     """Tells of flipped bits, which SQLite does not notice: one in a key would read as tampering."""
-    return blake2b(value, digest_size=16).digest()
+    return blake2b(f"{kind}\0{key}\0".encode() + value, digest_size=16).digest()
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+    }

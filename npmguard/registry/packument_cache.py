@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -23,7 +24,7 @@ from npmguard.errors import CacheError
 
 FILE_NAME: Final = "packuments.db"
 _APPLICATION_ID = 0x6E706D67  # "npmg"
-_SCHEMA_VERSION = 2  # raised with what a projection holds
+_SCHEMA_VERSION = 3  # raised with what a projection holds
 _SCHEMA = """
 CREATE TABLE packuments (
     registry TEXT NOT NULL,
@@ -92,11 +93,12 @@ class PackumentCache:
             entry = self._pending.get((registry, name))
             if entry is None:
                 entry = self._attempt(lambda: self._read(registry, name))
-        return None if entry is None else _unpack(entry)
+        return None if entry is None else _unpack(entry, _binding(registry, name))
 
     def put(self, registry: str, name: str, entry: Entry) -> None:
         """Keep *entry*; it reaches the disk with the next batch, or on :meth:`close`."""
-        packed = entry._replace(projection=isal_zlib.compress(entry.projection, _LEVEL))
+        bound = _binding(registry, name) + entry.projection
+        packed = entry._replace(projection=isal_zlib.compress(bound, _LEVEL))
         with self._mutex:
             if self._database is None:
                 return
@@ -272,12 +274,18 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     }
 
 
-def _unpack(entry: Entry) -> Entry | None:
+def _binding(registry: str, name: str) -> bytes:
+    """What stands before each projection: it is of that package of that registry, and no other's."""
+    return blake2b(f"{registry}\0{name}".encode(), digest_size=8).digest()
+
+
+def _unpack(entry: Entry, binding: bytes) -> Entry | None:
     """Undo the compression; its checksum tells of flipped bits, which SQLite does not notice.
 
     A flipped bit in an integrity would read as tampering.
     """
     try:
-        return entry._replace(projection=isal_zlib.decompress(entry.projection))
+        bound = isal_zlib.decompress(entry.projection)
     except _ZlibError:
         return None
+    return entry._replace(projection=bound.removeprefix(binding)) if bound.startswith(binding) else None

@@ -212,7 +212,7 @@ class Exchange:
 class Transport:
     """Sends requests over pooled connections, as npm's configuration says; for many threads at once.
 
-    *trusted* names further hosts that may be inside an internal network, as the user has named them.
+    *trusted* are further URLs whose hosts may be inside an internal network, as the user has named them.
     """
 
     def __init__(self, npm: NpmConfig, network: Network, connections: int, trusted: Iterable[str] = ()) -> None:
@@ -222,9 +222,10 @@ class Transport:
         self._read_timeout = min(npm.fetch_timeout or network.read_timeout, network.transfer_timeout)
         self._lock = threading.Lock()
         self._adapters: dict[object, _Adapter] = {}
-        hosts = [HttpUrl.parse(registry).host for registry in npm.registries]
-        hosts += [_host_of_key(key) for key in npm.secrets]
-        self._trusted = frozenset((*hosts, *trusted))
+        named = [HttpUrl.parse(url) for url in (*npm.registries, *trusted)]
+        self._trusted = frozenset(
+            [url.authority for url in named] + [_authority_of_key(key) for key in npm.secrets]
+        )
 
     @contextmanager
     def get(
@@ -319,7 +320,7 @@ class Transport:
         allowance: Allowance,
         body: bytes | None = None,
     ) -> HTTPResponse:
-        trusted = url.host in self._trusted
+        trusted = self._trusts(url)
         if not trusted and _names_this_machine(url.host):
             raise _astray(url)
         request = _Request(url, headers, self._npm.proxy_for(url), body)
@@ -340,6 +341,16 @@ class Transport:
         raw = response.raw
         assert isinstance(raw, HTTPResponse)
         return raw
+
+    def _trusts(self, url: HttpUrl) -> bool:
+        """Whether the user has named that host and port; a registry on a port of its own may have a front door.
+
+        Other ports of a machine are other services, those of this machine above all.
+        """
+        if url.authority in self._trusted:
+            return True
+        named = any(_host_of(authority) == url.host for authority in self._trusted)
+        return named and url.port is None and not _is_or_may_be_loopback(url.host)
 
     def _adapter(self, certificate: object) -> _Adapter:
         """One pool for each client certificate: a TLS context would show its certificate to every host."""
@@ -629,6 +640,15 @@ def _names_this_machine(host: str) -> bool:
     return is_internal(host)
 
 
+def _is_or_may_be_loopback(host: str) -> bool:
+    """Whether *host* is this machine, or a link-local neighbour of it."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return _names_this_machine(host)
+    return address.is_loopback or address.is_link_local or address.is_unspecified
+
+
 def _astray(url: HttpUrl) -> RegistryProtocolError:
     return RegistryProtocolError(
         f"{url.origin} is inside a private network and no registry that npm is configured with; "
@@ -636,9 +656,12 @@ def _astray(url: HttpUrl) -> RegistryProtocolError:
     )
 
 
-def _host_of_key(key: str) -> str:
-    """The host of ``//host:port/path/:_authToken``."""
-    authority = key.removeprefix("//").partition("/")[0]
+def _authority_of_key(key: str) -> str:
+    """The host and port of ``//host:port/path/:_authToken``."""
+    return key.removeprefix("//").partition("/")[0].lower()
+
+
+def _host_of(authority: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
     return authority.partition(":")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Self
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -15,6 +15,14 @@ _NUMERIC_LABEL = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _KEPT_IN_PATH = "/%:@!$&'()*+,;=~-._"
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Tables of the standard library grow with its versions, so that what must not be asked stands here too.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_DOCUMENTATION = IPv6Network("3fff::/20")
+_NOT_OF_THE_INTERNET = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; 192.0.0.192 is a metadata service
+    IPv4Network("192.88.99.0/24"),
+    IPv4Network("168.63.129.16/32"),  # a public address by number only: the host of virtual machines of Azure
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +121,18 @@ class HttpUrl:
 def is_internal(address: str) -> bool:
     """Whether an IP address (as text) is none of the public Internet, but loopback, private, link-local.
 
-    Addresses of cloud metadata services are link-local or private, and so belong here. IPv4 addresses
-    wrapped in IPv6 ones are judged by what they wrap.
+    Addresses of cloud metadata services belong here. IPv4 addresses wrapped in IPv6 ones are judged by what
+    they wrap.
     """
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         wrapped = _wrapped(ip)
         if wrapped is not None:
             return is_internal(str(wrapped))
+        if ip not in _GLOBAL_UNICAST or ip in _DOCUMENTATION:
+            return True
+    elif any(ip in network for network in _NOT_OF_THE_INTERNET):
+        return True
     return not ip.is_global or ip.is_multicast
 
 

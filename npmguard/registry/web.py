@@ -52,7 +52,7 @@ class HttpWeb:
     def __init__(self, npm: NpmConfig, network: Network, urls: Iterable[str] = ()) -> None:
         self._npm = npm
         self._network = network
-        self._trusted = [_parse(url).host for url in urls]
+        self._trusted = [str(_parse(url)) for url in urls]
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._transport: Transport | None = None
@@ -73,8 +73,8 @@ class HttpWeb:
         if transport is not None:
             transport.close()
 
-    def get(self, url: str, *, limit: int, seconds: float) -> bytes:
-        """The document at *url*, of at most *limit* bytes, within *seconds*.
+    def get(self, url: str, *, limit: int, seconds: float, accept: str = "application/json") -> bytes:
+        """The document at *url*, of at most *limit* bytes, within *seconds*, as one of the types of *accept*.
 
         Raises:
             RegistryError: there is no such document, or no usable answer in time.
@@ -83,7 +83,10 @@ class HttpWeb:
 
         def ask() -> AbstractContextManager[Exchange]:
             return self._open().get(
-                target, _JSON, self._npm.credentials_for(target), seconds=max(0.1, end - time.monotonic())
+                target,
+                {**_JSON, "Accept": accept},
+                self._npm.credentials_for(target),
+                seconds=max(0.1, end - time.monotonic()),
             )
 
         return self._ask(target, end, ask, lambda exchange: bytes(exchange.document(limit, _SETTING)))

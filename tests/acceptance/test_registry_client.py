@@ -211,6 +211,18 @@ def test_a_bomb_in_the_content_encoding_is_refused(server: RegistryServer) -> No
         registry.packument("bomb")
 
 
+def test_a_bomb_in_the_encoding_of_a_tarball_is_refused(server: RegistryServer) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(64 * 1024**2), 0), 9)
+    server.route("/a/-/a-1.0.0.tgz", Reply(bomb, headers={"Content-Encoding": "gzip"}))
+    limits = Limits(tarball_bytes=1_000_000)
+    assert len(bomb) < limits.tarball_bytes
+    with (
+        client(server, limits=limits) as registry,
+        pytest.raises(RegistryProtocolError, match=r"limits\.tarball-bytes"),
+    ):
+        registry.tarball(locked("a", "1.0.0"), None)
+
+
 def test_an_encoding_that_was_not_asked_for_is_refused(server: RegistryServer) -> None:
     server.route("/a", Reply(b"{}", headers={"Content-Encoding": "br"}))
     server.route("/b", Reply(b"this is no gzip at all", headers={"Content-Encoding": "gzip"}))

@@ -163,14 +163,65 @@ def test_no_cookie_is_kept(server: RegistryServer) -> None:
 # --- where to --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "[::ffff:127.0.0.1]"]
+INTERNAL = (
+    *(
+        "127.0.0.1",
+        "127.8.8.8",
+        "localhost",
+        "localhost.",
+        "a.localhost",
+        "[::1]",
+        "[::]",
+        "0.0.0.0",
+        "10.0.0.1",
+    ),
+    *("169.254.169.254", "[fd00:ec2::254]", "[fe80::1%25lo]", "168.63.129.16", "100.100.100.200"),
+    *("[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::1]"),
+    *("\u2460\u2461\u2466.\u24ea.\u24ea.\u2460", "127\u30020\u30020\u30021", "\u24dbocalhost"),
 )
+ILLEGIBLE = ("127.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.0.0.1.", "0")
+
+
+@pytest.mark.parametrize("host", INTERNAL)
 def test_a_lockfile_does_not_lead_into_the_internal_network(server: RegistryServer, host: str) -> None:
     npm = NpmConfig(registry="https://registry.example/")
     with pytest.raises(RegistryProtocolError, match="inside a private network"):
         fetch(npm, f"http://{host}:{server.port}/latest/meta-data")
     assert server.requests == []
+
+
+@pytest.mark.parametrize("host", ILLEGIBLE)
+def test_a_number_that_systems_take_for_an_address_is_no_host(server: RegistryServer, host: str) -> None:
+    with pytest.raises(RegistryProtocolError, match="unusable host"):
+        fetch(NpmConfig(registry=server.url), f"http://{host}:{server.port}/latest/meta-data")
+    server.route("/a.tgz", Reply.redirect(f"http://{host}:{server.port}/latest/meta-data"))
+    with pytest.raises(RegistryProtocolError, match="unusable host"):
+        fetch(NpmConfig(registry=server.url), f"{server.url}a.tgz")
+    assert server.paths == ["/a.tgz"]
+
+
+@pytest.mark.parametrize("host", [host for host in INTERNAL if host != "127.0.0.1"])
+def test_a_redirect_does_not_lead_to_any_internal_address(server: RegistryServer, host: str) -> None:
+    target = f"http://{host}:{server.port}/latest/meta-data".encode().decode("latin-1")
+    server.route("/a.tgz", Reply.redirect(target))
+    with pytest.raises(RegistryProtocolError, match=r"inside a private network|unusable host"):
+        fetch(NpmConfig(registry=server.url), f"{server.url}a.tgz")
+    assert server.paths == ["/a.tgz"]
+
+
+def test_another_port_of_the_registrys_machine_is_another_service(
+    server: RegistryServer, other: RegistryServer
+) -> None:
+    npm = NpmConfig(registry=server.url)
+    with pytest.raises(RegistryProtocolError, match="inside a private network"):
+        fetch(npm, f"{other.url}containers/json")
+    server.route("/a.tgz", Reply.redirect(f"{other.url}containers/json"))
+    with pytest.raises(RegistryProtocolError, match="inside a private network"):
+        fetch(npm, f"{server.url}a.tgz")
+    assert other.requests == []
+    other.route("/a.tgz", Reply(b"bytes"))
+    named = NpmConfig(registry=server.url, secrets={f"//127.0.0.1:{other.port}/:_authToken": TOKEN})
+    assert fetch(named, f"{other.url}a.tgz") == b"bytes"
 
 
 def test_a_redirect_does_not_lead_into_the_internal_network(
@@ -198,6 +249,39 @@ def test_a_name_that_resolves_into_the_internal_network_is_no_way_in(
     with pytest.raises(RegistryProtocolError, match="inside a private network"):
         fetch(npm, f"http://rebound.example:{server.port}/a.tgz")
     assert server.requests == []
+
+
+def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(
+    server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is public when it is looked at and internal a moment later leads nowhere."""
+    import socket
+
+    real, asked = socket.getaddrinfo, []
+
+    def rebind(host: str, *args: object, **kwargs: object) -> object:
+        if host != "rebound.example":
+            return real(host, *args, **kwargs)  # type: ignore[arg-type]
+        if kwargs.get("flags"):
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        asked.append(host)
+        return real("192.88.99.1" if len(asked) == 1 else "127.0.0.1", *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    monkeypatch.setattr("npmguard.registry.transport.is_internal", lambda it: it == "127.0.0.1")
+    opened: list[object] = []
+
+    class Socket(socket.socket):
+        def connect(self, address: object) -> None:
+            opened.append(address)
+            raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    npm = NpmConfig(registry="https://registry.example/", fetch_retries=0)
+    with pytest.raises(RegistryUnreachable):
+        fetch(npm, f"http://rebound.example:{server.port}/a.tgz")
+    assert opened == [("192.88.99.1", server.port)]
+    assert asked == ["rebound.example"]
 
 
 def test_a_registry_in_the_internal_network_is_asked_when_it_is_configured(server: RegistryServer) -> None:

@@ -6,6 +6,7 @@ the evidence that it belongs to. It makes no package malicious, and none clean t
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -59,9 +60,17 @@ FAULTS = {
     "wrong JSON": Reply(b'[{"error": "maintenance"}]'),
     "deep JSON": Reply(b"[" * 100_000),
     "huge JSON": Reply(HUGE, chunked=True),
+    "gzip bomb": Reply(gzip.compress(bytes(100 * 1024**2), 9), headers={"Content-Encoding": "gzip"}),
+    "redirect to metadata": Reply.redirect("http://169.254.169.254/latest/meta-data/"),
+    "redirect to another port": Reply.redirect("http://127.0.0.1:9/"),
     "huge by its own word": Reply(b"{}", content_length=10**12, send_only=1),
 }
-BYTES_OF_ANOTHER = {"no JSON", "wrong JSON", "deep JSON"}  # as a tarball: other bytes, and no outage
+BYTES_OF_ANOTHER = {
+    "no JSON",
+    "wrong JSON",
+    "deep JSON",
+    "gzip bomb",
+}  # as a tarball: other bytes, and no outage
 
 
 @dataclass(frozen=True)

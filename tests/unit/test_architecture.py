@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "schemas": (*FOUNDATION, "accepted"),
     "api": (*FOUNDATION, *SIBLINGS, "scanner", "policy", "accepted"),
     "mail": (*FOUNDATION, "intel", "detect", "report", "lookup"),
-    "lookup": FOUNDATION,
+    "lookup": (*FOUNDATION, "registry"),
     "monitor": (*FOUNDATION, *SIBLINGS, "detect", "report", "scanner", "target"),
 }
 
@@ -101,7 +101,6 @@ NETWORK = {"requests", "urllib3", "socket", "http", "ssl", "urllib.request", "ht
 MAY_OPEN_SOCKETS = {
     "registry/client.py",
     "registry/transport.py",
-    "lookup/rdap.py",
     *("monitor/sinks/webhook.py", "monitor/sinks/mail.py"),  # alerts to whoever the user names
 }
 
