@@ -912,6 +912,75 @@ class HistoryReport:
     notes: tuple[str, ...] = ()
 
 
+# --- incidents -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSummary:
+    """Flagged releases that belong together, in one line; ``verdict`` is that of the worst. Times are aware."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    opened: datetime
+    updated: datetime
+    releases: int
+    packages: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRelease:
+    """A release of an incident: when the registry says that it came, and when it was judged."""
+
+    name: str
+    version: str
+    verdict: Verdict
+    seen: datetime
+    published: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTrait:
+    """What so many ``releases`` of an incident have; ``kind`` is ``file``, ``domain`` and the like."""
+
+    kind: str
+    value: str
+    releases: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedDependent:
+    """What of a watch list an incident is about.
+
+    ``source`` is a lockfile or list. ``affected`` says that it pins a release of the incident, not another
+    version of its package; ``version`` is empty where the list names no version. ``paths`` are the ways that
+    lead to it, as in :class:`PackageReport`.
+    """
+
+    source: str
+    name: str
+    version: str
+    affected: bool
+    paths: tuple[tuple[str, ...], ...] = ()
+    more_paths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """All that is known of an incident: releases by time, traits shared by most first.
+
+    ``merged`` are the ids of those that turned out to be parts of it. ``dependents`` is None where no watch
+    list was given.
+    """
+
+    summary: IncidentSummary
+    releases: tuple[IncidentRelease, ...]
+    traits: tuple[SharedTrait, ...]
+    merged: tuple[str, ...] = ()
+    dependents: tuple[WatchedDependent, ...] | None = None
+
+
 # --- indicators ------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from npmguard.commands.monitor_incidents import incidents
 from npmguard.commands.options import ConfigOption, FeedChoice, FeedOption
 from npmguard.commands.output import emit, say
 from npmguard.commands.running import settings_of
@@ -146,6 +147,9 @@ def monitor(
     if not url:
         raise UsageError("--registry needs its feed as well: --changes-url URL, which ends in /_changes")
     return _run(plan, state, workers, scheduler, alerts or [], feed_url=url, follow=follow)
+
+
+monitor_app.command("incidents")(incidents)
 
 
 @monitor_app.command("backfill")

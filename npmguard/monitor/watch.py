@@ -22,7 +22,7 @@ def watched_names(sources: Sequence[Path], limits: Limits) -> frozenset[str]:
     """
     found: set[str] = set()
     for source in sources:
-        names = listed_names(source) if _is_list(source) else _locked_names(source, limits)
+        names = listed_names(source) if is_list(source) else _locked_names(source, limits)
         if not names:
             raise UsageError(f"{source}: names no package to watch")
         found |= names
@@ -51,7 +51,7 @@ def listed_names(path: Path) -> set[str]:
     return names
 
 
-def _is_list(path: Path) -> bool:
+def is_list(path: Path) -> bool:
     """Whether it is plain text with a name in its first line: no JSON, no YAML, no lock of Yarn's."""
     if path.suffix in {".txt", ".list"}:
         return True

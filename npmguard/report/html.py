@@ -21,7 +21,7 @@ from npmguard.report.path_graph import path_graph
 if TYPE_CHECKING:
     from npmguard.model import Evidence, Finding, PackageReport, ScanReport, SkippedPackage, VersionDiff
 
-_TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = Path(__file__).with_name("templates")
 _MAX_EVIDENCE = 20
 _MAX_LINES = 200  # of a list
 _TITLES = {
@@ -36,13 +36,13 @@ def render(report: ScanReport) -> bytes:
 
     The same report gives the same bytes.
     """
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     numbers = {id(package): number for number, package in enumerate(report.packages)}
     text: str = _template().render(
         style=Markup(style),  # noqa: S704 - a file of this package
         script=Markup(script),  # noqa: S704 - a file of this package
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=source_hash(style),
+        script_hash=source_hash(script),
         title=message(report.path, 200),
         target=message(report.path),
         against=message(report.against) if report.against is not None else None,
@@ -61,7 +61,7 @@ def render(report: ScanReport) -> bytes:
 @cache
 def _template() -> Any:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -71,11 +71,13 @@ def _template() -> Any:
 
 
 @cache
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+def asset(name: str) -> str:
+    """The text of a file beside the templates."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
+    """*text* as a Content-Security-Policy names it."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
