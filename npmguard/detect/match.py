@@ -13,12 +13,14 @@ from npmguard.detect.clause import FUNCTION, WRAPPER, Clause, ClauseKind, Seen, 
 from npmguard.detect.flows import join_flows
 from npmguard.detect.region import Reachability, Region
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of
+from npmguard.detect.texts import Texts
 from npmguard.javascript.interest import BytesPattern, Interest
 from npmguard.model import Fact, FactKind, FileFacts, Manifest
 
 MANIFEST = "package.json"
 _WRAPS_ORIGINAL = "wraps-original"  # spans the same bytes as the write it is about
 _ACTS = frozenset({FactKind.CALL, FactKind.NEW, FactKind.WRITE, FactKind.FLOW})
+_TEXTS = (FactKind.STRING, FactKind.REGEX)
 _REMEMBERED_NAMES = 50_000
 _PATTERN_MEMORY = 64 * 1024**2  # bytes that the automaton of all texts asked for may have
 _ADDRESS_PATTERN = 8  # characters that a regular expression for addresses has at least: bc1[^.]+
@@ -71,6 +73,7 @@ class Matcher:
             for clause in clauses_of(signal.match):
                 self._by_kind.setdefault(clause.kind, []).append(clause)
         self._named: dict[tuple[str, str], tuple[Clause, ...]] = {}
+        self._texts = {kind: Texts(self._by_kind.get(kind, ())) for kind in _TEXTS}
         self._interest: Interest | None = None
 
     @property
@@ -158,8 +161,8 @@ class Matcher:
 
     def _asked_of(self, fact: Fact) -> Sequence[Clause]:
         """The clauses whose kind and name fit; the same names come again and again."""
-        if fact.kind in (FactKind.STRING, FactKind.REGEX):
-            return self._by_kind.get(fact.kind, ())
+        if fact.kind in _TEXTS:
+            return self._texts[fact.kind].asked_of(fact.value or "")
         key = (fact.kind.value, fact.name)
         clauses = self._named.get(key)
         if clauses is None:
