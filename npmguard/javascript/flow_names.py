@@ -74,6 +74,8 @@ _SENDING = frozenset(
     }
 )
 _MAKING = frozenset({"create", "extend", "defaults", "createTransport", "createClient", "agent", "instance"})
+CLIENT_MAKERS = _MAKING | _SENDING
+"""Functions of modules for the network that give an object to talk through."""
 _NOT_CLIENTS = re.compile(r"Agent|Server|Error|Headers|Receiver|CookieJar|Pool|isAxios|CancelToken")
 _GLOBAL_CALLS = frozenset(
     {
@@ -250,7 +252,7 @@ def makes_client(path: Path, *, new: bool) -> bool:
         return new and path.name in _GLOBAL_CLIENTS
     if module not in words.NETWORK_MODULES:
         return False
-    return not _NOT_CLIENTS.search(path.segments[-1]) if new else path.segments[-1] in _MAKING | _SENDING
+    return not _NOT_CLIENTS.search(path.segments[-1]) if new else path.segments[-1] in CLIENT_MAKERS
 
 
 def command_sources(command: str) -> Iterator[tuple[Source, str]]:

@@ -12,6 +12,7 @@ from npmguard.javascript.callsites import unwrap
 from npmguard.javascript.draft import place_of
 from npmguard.javascript.flow_graph import Edge
 from npmguard.javascript.flow_names import (
+    CLIENT_MAKERS,
     Callee,
     is_command,
     is_decoder,
@@ -149,6 +150,7 @@ class FlowSinks:
         self._values = values
         self._program = values.program
         self._sinks = sinks | {need for sink in sinks for need in _NEEDS.get(sink, ())}
+        self._streams = False  # whether a connection, or a stream into a file, is made anywhere in it
         self.asked: list[Asked] = []
         self.written: list[Written] = []
         self.run: list[tuple[Asked, str]] = []  # with the text of what is run
@@ -157,6 +159,7 @@ class FlowSinks:
     def ask(self) -> None:
         """Ask all."""
         last = frozenset(name.rpartition(".")[2] for sink in self._sinks for name in _LAST.get(sink, ()))
+        last |= CLIENT_MAKERS
         relevance = Relevance(self._program, Interest(calls=last, news=last))
         index, wanted = self._program.index, relevance.calls
         calls = [*index.calls, *index.calls_of(relevance.likely(index.method_calls, wanted))]
@@ -165,15 +168,20 @@ class FlowSinks:
             if not relevance.maybe(node, kind, wanted):
                 continue
             callee = self._values.calls.callee(call)
-            if callee is None or len(self.asked) >= _MAX_ASKED:
+            if callee is None:
+                continue
+            self._streams |= makes_client(callee.path, new=False) or callee.method == "createWriteStream"
+            if len(self.asked) >= _MAX_ASKED:
                 continue
             if not self._call(call, callee) and not callee.path.known and callee.receiver is not None:
                 clients.append((call, callee))
         for new in bounded(index.of("new")):
             callee = self._values.calls.callee(new)
+            self._streams |= callee is not None and makes_client(callee.path, new=True)
             if callee is not None and (callee.path.known or callee.node.type != "identifier"):
                 self._new(new, callee)
-        self._through_clients(clients)
+        if self._streams:
+            self._through_clients(clients)
         if not self._sinks.isdisjoint({Sink.PAGE, Sink.NETWORK, Sink.EVALUATE}):
             self._assignments()
 
