@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     interpreted_units: int = 64 * 1024**2  # characters that these calls make, together
     interpreted_depth: int = 4_000  # expressions inside one another, through all calls under way
     flow_steps: int = 200_000  # steps in which the values of one file are followed
-    analysis_seconds: float = 60.0  # one package
+    analysis_seconds: float = 60.0  # CPU time for one package
     lockfile_bytes: int = 256 * 1024**2
     lockfile_depth: int = 16  # folders below the one that is scanned
     lockfile_count: int = 500  # lockfiles of one scan

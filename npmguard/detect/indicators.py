@@ -322,7 +322,7 @@ class _Match:
         self._values = values
         self._archive = archive
         self._limits = limits
-        self._end = time.monotonic() + limits.analysis_seconds
+        self._end = time.thread_time() + limits.analysis_seconds
         self._search = _Search(values, self._check)
         self._sources = frozenset(file.path for file in sources(archive))
         self._findings: list[Finding] = []
@@ -356,7 +356,7 @@ class _Match:
         return tuple(self._findings)
 
     def _check(self) -> None:
-        if time.monotonic() > self._end:
+        if time.thread_time() > self._end:
             raise LimitExceeded(
                 "looking for indicators took longer than analysis-seconds"
                 f" ({self._limits.analysis_seconds:g}); raise it in npmguard.toml to have all of it looked at"

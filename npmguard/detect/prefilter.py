@@ -271,6 +271,7 @@ _CERTAIN = "certain"  # possible, wherever in the file the words for it stand
 _WINDOW = 64 * 1024
 _STEP = 48 * 1024
 _FLOW_FROM, _FLOW_TO = "flow_from", "flow_to"  # one end of a flow that may go through several files
+_SPELLED = frozenset({Source.FORM_INPUT, Source.FILE})  # what is told of them stands in the code
 _ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"
 
 
@@ -364,6 +365,8 @@ class _Trees:
         value = clause.value
         told = None if value is None else lambda text: value.test(text) is not None
         targets = [self._literals(each.text, quoted=False) for each in clause.args if each.at == FLOW_TARGET]
+        if value is not None and _SPELLED.issuperset(sinks):
+            targets.append(self._literals(value, quoted=False))
         ends = [
             _all_of([self._marks(source_marks(source, told), tight=tight), _any_of(found)])
             for source, found in sinks.items()

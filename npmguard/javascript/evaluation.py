@@ -214,7 +214,7 @@ class Evaluation(Compiler):
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Room for the interpreter's own recursion, and no variables of what is compiled around it."""
-        before, began = sys.getrecursionlimit(), time.monotonic()
+        before, began = sys.getrecursionlimit(), time.thread_time()
         saved = self.layout, self.count, self.nesting, self.deepest
         self.layout = None
         if before < _STACK:
@@ -224,7 +224,7 @@ class Evaluation(Compiler):
         finally:
             sys.setrecursionlimit(before)
             if before < _STACK:  # not inside another run
-                self.seconds += time.monotonic() - began
+                self.seconds += time.thread_time() - began
             self.layout, self.count, self.nesting, self.deepest = saved
 
     def _settle(self, root: Root) -> None:

@@ -105,7 +105,7 @@ class _Flows:
         self._graph.settle(self._values.expand, self._in_time)
 
     def _in_time(self) -> bool:
-        return time.monotonic() < self._program.deadline
+        return time.thread_time() < self._program.deadline
 
     # --- files -------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Program:
     def in_time(self, items: Sequence[_Item], step: int = 256) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set. Asked every *step*."""
         for position, item in enumerate(items):
-            if not position % step and time.monotonic() > self.deadline + self.constants.evaluation.seconds:
+            if not position % step and time.thread_time() > self.deadline + self.constants.evaluation.seconds:
                 self.late = True
                 return
             yield item

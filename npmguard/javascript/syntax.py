@@ -100,7 +100,7 @@ class Parsed:
     """A parsed file; ``tree`` is None where there is nothing to search, and ``problem`` says why.
 
     ``text`` are the bytes that all offsets refer to: the source itself, or its UTF-8 form where it was UTF-16.
-    ``partial`` says that syntax errors hide a part of it. ``deadline`` is on :func:`time.monotonic`'s clock.
+    ``partial`` says that syntax errors hide a part of it. ``deadline`` is on :func:`time.thread_time`'s clock.
     """
 
     text: bytes
@@ -139,7 +139,7 @@ def parse(path: str, source: bytes, limits: Limits, deadline: float | None = Non
     grammar = grammar_for(path)
     allowed = min(limits.analysis_seconds, _BASE_SECONDS + _SECONDS_PER_BYTE * len(source))
     if deadline is None:
-        deadline = time.monotonic() + allowed
+        deadline = time.thread_time() + allowed
     if len(source) > limits.source_bytes:
         problem = f"larger than source-bytes ({len(source)} > {limits.source_bytes} bytes)"
         return Parsed(source, None, grammar, deadline, problem=problem)
@@ -221,7 +221,7 @@ def _parse(grammar: Grammar, text: bytes, deadline: float) -> Tree | None:
         return text if not offset else text[offset : offset + 65536]
 
     def late(_offset: int, _error: bool) -> bool:
-        return time.monotonic() > deadline
+        return time.thread_time() > deadline
 
     parser = Parser(grammar.language)
     try:

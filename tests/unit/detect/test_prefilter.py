@@ -4,11 +4,13 @@ from base64 import b64encode
 
 import pytest
 
+from npmguard.detect.clause import ClauseKind
 from npmguard.detect.prefilter import Prefilter, addresses_of
-from npmguard.detect.rule import load_ruleset
+from npmguard.detect.rule import clauses_of, load_ruleset
 from tests.fixture_addresses import burn_address
 
-PREFILTER = Prefilter(load_ruleset())
+RULESET = load_ruleset()
+PREFILTER = Prefilter(RULESET)
 ETHER = burn_address("eth", 0x31)
 TRON = burn_address("trx", 0x31)
 PATTERN = r"/0x[a-fA-F0-9]{40}/g"
@@ -146,3 +148,14 @@ def test_a_solana_address_counts_only_where_it_stands_alone() -> None:
 def test_no_files_and_empty_files() -> None:
     assert PREFILTER.select([]) == frozenset()
     assert selects("") == [False]
+
+
+def test_no_rule_asks_for_every_text() -> None:
+    """One that did would have every string of every file drawn, which takes as long as all else."""
+    asked = [
+        (signal.id, clause.value)
+        for signal in RULESET.signals.values()
+        for clause in clauses_of(signal.match)
+        if clause.kind is ClauseKind.STRING and clause.value is not None
+    ]
+    assert [name for name, test in asked if not (test.equals or test.contains or test.address)] == []
