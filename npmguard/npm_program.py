@@ -87,7 +87,12 @@ class Npm:
             raise NpmError(f"npm cannot be run: {error.strerror}") from error
 
     def _run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "npm_config_loglevel": "error", "NO_COLOR": "1"}
+        quiet = {
+            "npm_config_loglevel": "error",
+            "npm_config_logs_max": "0",
+            "NO_COLOR": "1",
+        }  # no log of arguments
+        environment = {**os.environ, **quiet}
         try:
             return subprocess.run(  # noqa: S603 - npm, with arguments that it parses itself
                 [self._program, *arguments],

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npmguard.commands.options import ConfigOption
-from npmguard.commands.output import emit
+from npmguard.commands.output import emit_lines
 from npmguard.config import load_config
 from npmguard.outcome import INCOMPLETE, OK
-from npmguard.report.escape import terminal as escape_terminal
 
 
 def doctor(*, config: ConfigOption = None) -> int:
@@ -23,6 +22,5 @@ def doctor(*, config: ConfigOption = None) -> int:
     npm = load_npm_config(Path(), os.environ)
     with evidence_client(npm, settings.network, settings.limits) as client:
         checks = run_checks(settings, npm, client, now=datetime.now(UTC))
-    text = "".join(f"{escape_terminal(line)}\n" for line in render(checks).splitlines())
-    emit(text.encode("utf-8", "backslashreplace"), None)
+    emit_lines(render(checks))
     return INCOMPLETE if worst(checks) is State.FAIL else OK

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from npmguard.commands.options import ConfigOption
-from npmguard.commands.output import emit
+from npmguard.commands.output import emit_lines
 from npmguard.config import load_config
 from npmguard.outcome import INCOMPLETE, OK
 
@@ -29,7 +29,7 @@ def feed_update(*, config: ConfigOption = None) -> int:
     folder = settings.cache.path
     with HttpWeb(load_npm_config(Path(), os.environ), settings.network, (settings.feed.url,)) as web:
         done = update_feed(folder, settings.feed.url, web, settings.limits, now)
-    emit(render_update(done, FeedIndex(folder).status(now)).encode(), None)
+    emit_lines(render_update(done, FeedIndex(folder).status(now)))
     return OK
 
 
@@ -41,5 +41,5 @@ def feed_status(*, config: ConfigOption = None) -> int:
 
     settings = load_config(Path(), config)
     found = FeedIndex(settings.cache.path).status(datetime.now(UTC))
-    emit(render_status(found, settings.feed.max_age).encode(), None)
+    emit_lines(render_status(found, settings.feed.max_age))
     return OK if found.is_fresh(settings.feed.max_age) else INCOMPLETE

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from npmguard.model import ScanReport
     from npmguard.report.sarif import RuleText
 
+_LONGEST_LINE = 10_000  # characters
+
 
 def check_writable(output: Path | None) -> None:
     """Refuse an output that cannot be written before hours of work are lost to it."""
@@ -122,6 +124,12 @@ def emit(content: bytes, output: Path | None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough; the exit code still tells the result
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def emit_lines(text: str) -> None:
+    """Write *text* to standard output, each line made safe to show."""
+    lines = [f"{escape_terminal(line, _LONGEST_LINE)}\n" for line in text.splitlines()]
+    emit("".join(lines).encode("utf-8", "backslashreplace"), None)
 
 
 def say(message: str) -> None:

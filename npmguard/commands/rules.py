@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from npmguard.commands.options import ConfigOption, OutputOption
-from npmguard.commands.output import check_writable, emit
+from npmguard.commands.output import check_writable, emit, emit_lines
 from npmguard.commands.running import ruleset_of
 from npmguard.outcome import FLAGGED, OK
 
@@ -20,7 +20,7 @@ def rules_list(*, config: ConfigOption = None) -> int:
     """List every rule with its severity and title."""
     from npmguard.detect import rule_docs
 
-    emit(rule_docs.render_list(ruleset_of(config)).encode(), None)
+    emit_lines(rule_docs.render_list(ruleset_of(config)))
     return OK
 
 
@@ -31,7 +31,7 @@ def rules_show(
     """Show one rule: what it finds, what it leaves alone, what to do."""
     from npmguard.detect import rule_docs
 
-    emit(rule_docs.render_one(ruleset_of(config), rule).encode(), None)
+    emit_lines(rule_docs.render_one(ruleset_of(config), rule))
     return OK
 
 
@@ -45,7 +45,7 @@ def rules_test(
     from npmguard.detect import rule_test
 
     result = rule_test.run(ruleset_of(config, folder))
-    emit(rule_test.render(result).encode(), None)
+    emit_lines(rule_test.render(result))
     return OK if result.passed else FLAGGED
 
 

@@ -13,6 +13,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,13 @@ _WALLET = re.compile(
     r"|[13LM3T][1-9A-HJ-NP-Za-km-z]{24,34}|[1-9A-HJ-NP-Za-km-z]{32,44}"
 )
 _CLAUSE = re.compile(r"([a-z0-9-]+):([A-Za-z0-9_.'\"-]+)\s*=\s*'((?:[^'\\]|\\.)*)'")
+_LONGEST = 1000  # characters of a description
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_CI_COMMAND = re.compile(
+    r"(##\w{0,20})\["
+)  # of Azure Pipelines, TeamCity and GitHub, obeyed anywhere in a line
 _COLUMNS = ("kind", "value", "source", "date", "description")
 
 _STIX_PATHS: Mapping[tuple[str, str], IndicatorKind] = {
@@ -135,7 +143,7 @@ def format_indicators(indicators: Iterable[Indicator], form: Format, *, created:
 
     *created* (RFC 3339) is the time that STIX and MISP ask of a document; the same input gives the same text.
     """
-    ordered = sorted(set(indicators))
+    ordered = sorted({_visible(indicator) for indicator in indicators})
     if form == "plain":
         return "".join(f"{indicator.value}{_comment(indicator)}\n" for indicator in ordered)
     if form == "csv":
@@ -299,6 +307,32 @@ def _from_plain(text: str, name: str) -> list[Indicator]:
     return found
 
 
+def _visible(indicator: Indicator) -> Indicator:
+    """*indicator* with escapes in the place of what would steer a terminal, reorder a line or command a CI job.
+
+    Values and descriptions come from the code and the paths of attackers.
+    """
+    value = _spelled(indicator.value, "%{:02x}" if indicator.kind is IndicatorKind.URL else None)
+    source, description = _spelled(indicator.source), _spelled(indicator.description)
+    return replace(indicator, value=value, source=source, description=description[:_LONGEST])
+
+
+def _spelled(text: str, form: str | None = None) -> str:
+    """*text* with escapes as JavaScript spells them, or its UTF-8 bytes in *form*."""
+    if not text.isprintable() or _UNSEEN.search(text):
+        text = "".join(
+            char if char.isprintable() and not _UNSEEN.match(char) else _escape(char, form) for char in text
+        )
+    return _CI_COMMAND.sub(lambda match: match[1] + _escape("[", form), text)
+
+
+def _escape(char: str, form: str | None) -> str:
+    if form is not None:
+        return "".join(map(form.format, char.encode("utf-8", "surrogatepass")))
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\u{{{code:x}}}"
+
+
 def _comment(indicator: Indicator) -> str:
     told = ", ".join(part for part in (indicator.source, indicator.date) if part)
     return f"  # {told}" if told else ""
@@ -306,7 +340,7 @@ def _comment(indicator: Indicator) -> str:
 
 def _cell(value: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if value[:1] in {"=", "+", "-", "@", "\t"} else value
+    return f"'{value}" if value.lstrip()[:1] in {"=", "+", "-", "@"} else value
 
 
 def _from_csv(text: str, name: str) -> list[Indicator]:

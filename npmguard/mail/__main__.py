@@ -8,6 +8,7 @@ import typer
 
 from npmguard.errors import NpmguardError
 from npmguard.mail.command import register
+from npmguard.report.escape import terminal
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     try:
         app(prog_name="npmguard mail")
     except NpmguardError as error:
-        sys.stderr.write(f"npmguard: {error}\n")
+        sys.stderr.write(f"npmguard: {terminal(str(error))}\n")
         sys.exit(2)
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from npmguard.errors import UsageError
 from npmguard.model import Maintainer, WatchEntry
+from npmguard.report.escape import terminal
 
 _FILES = 100_000
 
@@ -53,7 +54,7 @@ def watch_list(
 def format_watch_list(entries: Iterable[WatchEntry]) -> str:
     """One package name a line, sorted, with who can publish it as a comment."""
     return "".join(
-        f"{entry.name}  # {entry.maintainer} ({entry.matched})\n"
+        f"{terminal(entry.name, ascii_only=True)}  # {terminal(f'{entry.maintainer} ({entry.matched})')}\n"
         for entry in sorted(set(entries), key=lambda entry: entry.name)
     )
 

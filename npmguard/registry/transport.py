@@ -155,15 +155,17 @@ class Exchange:
             return self._chunks(cap)
         if encoding in {"gzip", "x-gzip"}:
             return self._capped(self._gunzipped(cap), cap)
-        raise RegistryProtocolError(f"{self.url} came with Content-Encoding {encoding[:40]!r}, not asked for")
+        raise RegistryProtocolError(
+            f"{self.url.shown} came with Content-Encoding {encoding[:40]!r}, not asked for"
+        )
 
     def _gunzipped(self, cap: _Cap) -> Iterator[bytes]:
         try:
             yield from _gunzip(self._chunks(cap))
         except _GzipError:
-            raise RegistryProtocolError(f"{self.url} says that it is gzip and is not") from None
+            raise RegistryProtocolError(f"{self.url.shown} says that it is gzip and is not") from None
         except EOFError:
-            raise RegistryUnreachable(f"{self.url} was cut short inside its gzip encoding") from None
+            raise RegistryUnreachable(f"{self.url.shown} was cut short inside its gzip encoding") from None
 
     def _capped(self, chunks: Iterator[bytes], cap: _Cap) -> Iterator[bytes]:
         size = 0
@@ -183,7 +185,7 @@ class Exchange:
             try:
                 chunk = self._raw.read(_CHUNK, decode_content=False)
             except (HTTPError, HTTPException, OSError) as error:
-                raise RegistryUnreachable(f"{self.url} {_reason(error, self._allowance)}") from None
+                raise RegistryUnreachable(f"{self.url.shown} {_reason(error, self._allowance)}") from None
             if not chunk:
                 return
             size += len(chunk)
@@ -201,12 +203,14 @@ class Exchange:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise RegistryUnreachable(
-                f"{self.url} does not fit into the temporary folder {tempfile.gettempdir()}: {error.strerror}; "
-                "make room, or set TMPDIR"
+                f"{self.url.shown} does not fit into the temporary folder {tempfile.gettempdir()}:"
+                f" {error.strerror}; make room, or set TMPDIR"
             ) from None
 
     def _too_big(self, cap: _Cap) -> RegistryProtocolError:
-        return RegistryProtocolError(f"{self.url} is bigger than {cap.size} bytes, the limit of {cap.setting}")
+        return RegistryProtocolError(
+            f"{self.url.shown} is bigger than {cap.size} bytes, the limit of {cap.setting}"
+        )
 
 
 class Transport:
@@ -300,17 +304,17 @@ class Transport:
             try:
                 target = url.join(exchange.headers["location"])
             except KeyError:
-                raise RegistryProtocolError(f"{url} redirects without saying where to") from None
+                raise RegistryProtocolError(f"{url.shown} redirects without saying where to") from None
             except ValueError as error:
-                raise RegistryProtocolError(f"{url} redirects to a URL that {error}") from None
+                raise RegistryProtocolError(f"{url.shown} redirects to a URL that {error}") from None
             if url.scheme == "https" and target.scheme == "http":
-                raise RegistryProtocolError(f"{url} redirects from https to plain http: {target.origin}")
+                raise RegistryProtocolError(f"{url.shown} redirects from https to plain http: {target.origin}")
             if credentials is not None and not (
                 target.origin == start.origin and _covers(credentials.key, target)
             ):
                 credentials = None
             url = target
-        raise RegistryProtocolError(f"{start} redirects more than {_MAX_REDIRECTS} times")
+        raise RegistryProtocolError(f"{start.shown} redirects more than {_MAX_REDIRECTS} times")
 
     def _send(
         self,
@@ -479,7 +483,7 @@ class _BoundedReader(io.RawIOBase):
         size = self._inner.readinto(buffer)
         self._allowance.size -= size or 0
         if self._allowance.size < 0:
-            raise RegistryProtocolError(f"{self._url} sends more than any answer may have")
+            raise RegistryProtocolError(f"{self._url.shown} sends more than any answer may have")
         return size
 
     def close(self) -> None:

@@ -110,6 +110,11 @@ class HttpUrl:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
+    def shown(self) -> str:
+        """What a message may hold: without the query, in which signed URLs carry their secret."""
+        return self.origin + self.path
+
+    @property
     def nerf_dart(self) -> str:
         """The key that npm's configuration binds credentials of this registry to: ``//host/path/``."""
         return f"//{self.authority}{self.path[: self.path.rindex('/') + 1]}"

@@ -125,7 +125,9 @@ class HttpWeb:
         def read(exchange: Exchange) -> Download:
             modified = exchange.status != 304
             if not modified and not conditional:
-                raise RegistryProtocolError(f"{source} says that nothing has changed, without being asked that")
+                raise RegistryProtocolError(
+                    f"{source.shown} says that nothing has changed, without being asked that"
+                )
             if modified:
                 exchange.save(target, limit, "limits.feed-bytes")
             return Download(modified, exchange.headers.get("etag"), exchange.headers.get("last-modified"))

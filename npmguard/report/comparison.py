@@ -78,7 +78,7 @@ def render_text(comparison: Comparison) -> bytes:
     )
     lines.append("findings")
     lines += _section(
-        f"{finding.severity.value}: {escape(finding.message)} [{finding.rule}]"
+        f"{finding.severity.value}: {escape(finding.message)} [{escape(finding.rule)}]"
         for finding in comparison.findings
     )
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")

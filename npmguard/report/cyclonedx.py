@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from npmguard.model import Finding, Integrity, Lockfile, PackageReport, ScanReport
 
 _NAME = 250
+_LONGEST = 1024  # characters of a version
 _EVIDENCE = 5
 _ALGORITHMS: Final = {
     "sha512": "SHA-512",
@@ -79,7 +80,8 @@ def render(report: ScanReport, lock: Lockfile, edges: Mapping[str, Sequence[str]
     del document["serialNumber"]
     plain = json.dumps(document, sort_keys=True)
     document["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, plain)}"
-    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n").encode("ascii")
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True)
+    return f"{escape.inert_json(text)}\n".encode("ascii")
 
 
 def _describe(bom: Any, report: ScanReport, project: Component) -> None:
@@ -106,8 +108,9 @@ def _component(package: PackageReport, taken: dict[str, int], integrity: Integri
     from cyclonedx.model.component import Component  # noqa: PLC0415
     from packageurl import PackageURL  # noqa: PLC0415
 
-    scope, _, base = package.name.rpartition("/")
-    purl = PackageURL("npm", scope or None, base, package.version)
+    scope, _, base = _plain(package.name).rpartition("/")
+    version = _plain(package.version)
+    purl = PackageURL("npm", scope or None, base, version)
     properties = [Property(name="npmguard:verdict", value=package.verdict.value)]
     properties += [Property(name="npmguard:location", value=escape.message(it)) for it in package.locations]
     if package.unverified_reason is not None:
@@ -116,7 +119,7 @@ def _component(package: PackageReport, taken: dict[str, int], integrity: Integri
     return Component(
         name=base,
         group=scope or None,
-        version=package.version,
+        version=version,
         bom_ref=_unique(purl.to_string(), taken),
         purl=purl,
         hashes=[
@@ -137,10 +140,15 @@ def _skipped(
     return Component(
         name=escape.message(name or location, _NAME),
         type=ComponentType.APPLICATION if own else ComponentType.LIBRARY,
-        version=version,
+        version=_plain(version) if version is not None else None,
         bom_ref=_unique(f"skipped:{escape.message(location)}", taken),
         properties=[Property(name="npmguard:skipped", value=reason.value)],
     )
+
+
+def _plain(text: str) -> str:
+    """A name or version as it is, but for credentials, for what has no UTF-8, and for its length."""
+    return escape.mask(text).encode("utf-8", "backslashreplace").decode()[:_LONGEST]
 
 
 def _unique(ref: str, taken: dict[str, int]) -> str:
@@ -186,7 +194,9 @@ def _vulnerability(
     else:
         state, status, detail = State.IN_TRIAGE, Status.UNKNOWN, "A person should look at it."
     source = VulnerabilitySource(name="npmguard")
-    target = BomTarget(ref=ref, versions=[BomTargetVersionRange(version=package.version, status=status)])
+    target = BomTarget(
+        ref=ref, versions=[BomTargetVersionRange(version=_plain(package.version), status=status)]
+    )
     return Vulnerability(
         bom_ref=own,
         id=finding.rule,

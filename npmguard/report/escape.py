@@ -20,8 +20,12 @@ DEFAULT_LIMIT = 1000  # cells; far over any sentence, far under what floods a lo
 _MAX_INPUT = 65_536  # characters looked at; what is cut off lies far beyond every limit
 
 _CREDENTIALS = (
-    # https://user:password@host and https://token@host, but not the user of git+ssh://git@host
-    (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?!git@)[^\s/@\"'<>]{1,512}@"), r"\1***@"),
+    # https://user:password@host and https://token@host, but not the user of git+ssh://git@host; with one slash
+    # where somebody took it for a path
+    (
+        re.compile(r"(\b(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://|https?:/))(?!git@)[^\s/@\"'<>]{1,512}@"),
+        r"\1***@",
+    ),
     # //host/:_authToken=… of an .npmrc, "_password": "…" of a configuration
     (
         re.compile(
@@ -43,7 +47,7 @@ _CREDENTIALS = (
 )
 # What each of these patterns needs: most texts hold none of it and are told by one search.
 _CREDENTIAL_HINT = re.compile(
-    r"://|_auth|_password|npm_|gh[opsur]_|github_pat_|glpat-|bearer|authorization|token=", re.IGNORECASE
+    r":/|_auth|_password|npm_|gh[opsur]_|github_pat_|glpat-|bearer|authorization|token=", re.IGNORECASE
 )
 # GitHub obeys "::command::" at the start of a line and "##[command]" anywhere, Azure Pipelines "##vso[" and
 # TeamCity "##teamcity[". A pair loses its first character wherever it stands, as a wrap may move it.
@@ -122,9 +126,12 @@ def to_json(value: Any) -> str:
     What is not ASCII is written as ``\uXXXX``, so that the text is inert in a terminal, and so is the one
     character that would make a CI command of a string. A lone surrogate, which has no UTF-8, is spelled out.
     """
-    return _JSON_CI_COMMAND.sub(
-        r"\\u0023", json.dumps(_masked(value), ensure_ascii=True, separators=(",", ":"))
-    )
+    return inert_json(json.dumps(_masked(value), ensure_ascii=True, separators=(",", ":")))
+
+
+def inert_json(text: str) -> str:
+    """JSON *text* with an escape in the place of each character that would begin a CI command."""
+    return _JSON_CI_COMMAND.sub(r"\\u0023", text)
 
 
 def _masked(value: Any) -> Any:

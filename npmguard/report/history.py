@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "npmguard.history/1"
 _COMMIT = 12  # characters of an id
+_DATE = 40
 _SHOWN = 10  # commits or windows of one exposure
 
 
@@ -74,13 +75,17 @@ def _lines(report: HistoryReport, *, verbose: bool) -> Iterator[str]:
         for finding in exposure.findings[: None if verbose else 2]:
             yield f"  {finding.severity.value}: {terminal(finding.message)}"
         yield from _some([f"  pinned {_window(window)}" for window in exposure.windows], verbose=verbose)
-        brought = [f"  brought in by {commit[:_COMMIT]} on {date}" for commit, date in exposure.commits]
+        brought = [
+            f"  brought in by {terminal(commit[:_COMMIT])} on {terminal(date, _DATE)}"
+            for commit, date in exposure.commits
+        ]
         yield from _some(brought, verbose=verbose)
         if not exposure.windows:
             yield "  on no branch that is left"
     if report.reaches is not None:
         yield ""
-        yield f"this clone is shallow: nothing before {report.reaches} was looked at (git fetch --unshallow)"
+        reaches = terminal(report.reaches, _DATE)
+        yield f"this clone is shallow: nothing before {reaches} was looked at (git fetch --unshallow)"
     if report.incomplete or report.notes:
         yield ""
         yield from (f"not known: {terminal(line)}" for line in report.incomplete)
@@ -95,10 +100,10 @@ def _lines(report: HistoryReport, *, verbose: bool) -> Iterator[str]:
 
 def _window(window: ExposureWindow) -> str:
     branch = terminal(window.branch.removeprefix("refs/heads/").removeprefix("refs/remotes/"), 100)
-    begin = f"{branch} from {window.start} ({window.start_commit[:_COMMIT]})"
+    begin = f"{branch} from {terminal(window.start, _DATE)} ({terminal(window.start_commit[:_COMMIT])})"
     if window.end is None or window.end_commit is None:
         return f"on {begin} to this day"
-    return f"on {begin} until {window.end} ({window.end_commit[:_COMMIT]})"
+    return f"on {begin} until {terminal(window.end, _DATE)} ({terminal(window.end_commit[:_COMMIT])})"
 
 
 def _some(lines: list[str], *, verbose: bool) -> Iterator[str]:
