@@ -59,6 +59,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     interpreted_depth: int = 4_000  # expressions inside one another, through all calls under way
     flow_steps: int = 200_000  # steps in which the values of one file are followed
     analysis_seconds: float = 60.0  # CPU time for one package
+    analysis_bytes: int = 2 * 1024**3  # memory of one process that reads packages
     lockfile_bytes: int = 256 * 1024**2
     lockfile_depth: int = 16  # folders below the one that is scanned
     lockfile_count: int = 500  # lockfiles of one scan
@@ -165,6 +166,12 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     smtp: Smtp = Smtp()
 
 
+class SandboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """How much a run depends on the sandbox around the processes that read packages; ``--require-sandbox``."""
+
+    required: bool = False  # without all of it, nothing is read: exit 2
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Everything that a run can be told. ``jobs`` 0 is one analysing process a core."""
 
@@ -180,6 +187,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     domains: Domains = Domains()
     policy: Policy = Policy()
     alerts: Alerts = Alerts()
+    sandbox: SandboxSettings = SandboxSettings()
 
 
 def load_config(directory: Path, explicit: Path | None = None) -> Config:

@@ -5,7 +5,6 @@ Every probe reads: nothing is repaired, nothing of a project is run, and npm is 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import shutil
@@ -32,6 +31,7 @@ from npmguard.errors import (
 )
 from npmguard.intel.feed import FeedIndex
 from npmguard.registry.urls import HttpUrl
+from npmguard.sandbox.enter import LANDLOCK, SECCOMP, offered
 
 if TYPE_CHECKING:
     from npmguard.config import Config
@@ -43,8 +43,6 @@ _FREE_BYTES: Final = 256 * 1024**2
 _CHECK_SECONDS: Final = 5.0  # of one database
 _MAX_MANIFEST: Final = 1024**2
 _OLDEST_NPM: Final = 7  # the first to write lockfiles of version 2
-_SYS_LANDLOCK_CREATE_RULESET: Final = 444  # the same on every architecture
-_LANDLOCK_CREATE_RULESET_VERSION: Final = 1
 
 
 class State(StrEnum):
@@ -92,7 +90,7 @@ def run_checks(config: Config, npm: NpmConfig, client: Client, *, now: datetime)
             checks.append(_attestations(client, registry))
     checks.append(_feed(config, now))
     checks += _caches(config)
-    checks += [_landlock(), _seccomp()]
+    checks += _sandbox()
     return tuple(checks)
 
 
@@ -359,43 +357,19 @@ def _npm_cache(npm: NpmConfig) -> Check:
     return Check(name, State.OK, f"{npm.cache} can be read")
 
 
-def _landlock() -> Check:
-    """Ask the kernel for its version of Landlock; landlock_create_ruleset(2) makes nothing of no attributes."""
-    name = "sandbox: Landlock"
-    if sys.platform != "linux":
-        return Check(name, State.UNKNOWN, f"is a feature of Linux, and this is {sys.platform}")
-    library = ctypes.CDLL(None, use_errno=True)
-    abi = int(
-        library.syscall(
-            ctypes.c_long(_SYS_LANDLOCK_CREATE_RULESET),
-            ctypes.c_void_p(None),
-            ctypes.c_size_t(0),
-            ctypes.c_uint32(_LANDLOCK_CREATE_RULESET_VERSION),
-        )
-    )
-    if abi > 0:
-        return Check(name, State.OK, f"ABI {abi}")
-    return Check(
-        name,
-        State.WARN,
-        f"the kernel does not offer it ({os.strerror(ctypes.get_errno())})",
-        "read packages that nobody trusts on a kernel of 5.13 or later, with landlock among its lsm",
-    )
-
-
-def _seccomp() -> Check:
-    name = "sandbox: seccomp"
-    if sys.platform != "linux":
-        return Check(name, State.UNKNOWN, f"is a feature of Linux, and this is {sys.platform}")
-    try:
-        actions = Path("/proc/sys/kernel/seccomp/actions_avail").read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError):
-        return Check(name, State.UNKNOWN, "the kernel does not say", "mount /proc to find out")
-    if "kill_process" in actions and "errno" in actions:
-        return Check(name, State.OK, "filters are available")
-    return Check(
-        name, State.WARN, f"it offers {' '.join(actions) or 'nothing'} only", "use a kernel of 4.14 or later"
-    )
+def _sandbox() -> Iterator[Check]:
+    """What the processes that read packages will be held by; the kernel is asked, and nothing is restricted."""
+    offer = offered()
+    for mean, detail, advice in (
+        (LANDLOCK, f"ABI {offer.landlock}", "use a kernel of 5.13 or later, with landlock among its lsm"),
+        (SECCOMP, "filters are available", "use a kernel of 4.14 or later, on x86-64 or aarch64"),
+    ):
+        problem = offer.problems.get(mean)
+        name = f"sandbox: {mean}"
+        if problem is None:
+            yield Check(name, State.OK, detail)
+        else:
+            yield Check(name, State.WARN, f"packages are read without it: {problem}", advice)
 
 
 def _age(seconds: float | None) -> str:

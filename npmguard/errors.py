@@ -10,6 +10,7 @@
     │   ├── IndicatorError          a file of indicators that cannot be read
     │   ├── NpmError                npm is missing, too old, or could not resolve what it was asked for
     │   ├── RepositoryError         no git, no repository, or no such revision in it
+    │   ├── SandboxError            the sandbox is asked for, and cannot be put in place
     │   ├── MailboxError            a message, mbox or maildir that is not there or cannot be opened
     │   └── LockfileError
     │       ├── LockfileNotFound    no lockfile at that path
@@ -68,6 +69,10 @@ class RepositoryError(UsageError):
 
 class MailboxError(UsageError):
     """A mail message, mbox or maildir cannot be opened."""
+
+
+class SandboxError(UsageError):
+    """The sandbox that the settings require cannot be put in place on this machine."""
 
 
 class LockfileError(UsageError):

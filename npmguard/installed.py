@@ -124,6 +124,7 @@ def scan_installed(
         packages=tuple(reports),
         notes=scanner.notes,
         incomplete=tuple(_not_installed(absent)),
+        sandbox=scanner.sandbox,
     )
 
 

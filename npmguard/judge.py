@@ -38,6 +38,7 @@ from npmguard.model import (
     LockedPackage,
     Packument,
     Release,
+    Sandbox,
     Severity,
     Specimen,
     TarballAnalysis,
@@ -50,6 +51,7 @@ from npmguard.package.diff import diff_manifests
 from npmguard.registry.client import RegistryClient
 from npmguard.registry.web import HttpWeb
 from npmguard.results import ResultsCache
+from npmguard.sandbox.enter import expected, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -108,6 +110,9 @@ class Judge:
 
     Every method may be called from many threads. Use as a context manager: leaving it ends the workers and
     writes the caches.
+
+    Raises:
+        SandboxError: the settings require the sandbox, and this machine does not have all of it.
     """
 
     def __init__(
@@ -119,6 +124,8 @@ class Judge:
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
     ) -> None:
+        if config.sandbox.required:
+            require(expected())
         self._config = config
         self._npm = npm
         self._now = datetime.now(UTC)  # one time for the whole run
@@ -164,6 +171,13 @@ class Judge:
         self._results.close()
         self._evidence.close()
         self.client.close()
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What holds the processes that read packages, or would hold them where none was needed."""
+        pools = (self._started_pool, self._started_thorough_pool)
+        told = [it.sandbox for it in pools if it is not None and it.sandbox is not None]
+        return max(told, key=lambda it: len(it.missing)) if told else expected()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -518,7 +532,13 @@ class Judge:
                 from npmguard.pool import AnalysisPool  # noqa: PLC0415 - see _pool
 
                 config = self._config
-                self._started_thorough_pool = AnalysisPool(1, config.rules, config.limits, prefilter=False)
+                self._started_thorough_pool = AnalysisPool(
+                    1,
+                    config.rules,
+                    config.limits,
+                    prefilter=False,
+                    require_sandbox=config.sandbox.required,
+                )
             return self._started_thorough_pool
 
     @property
@@ -533,6 +553,7 @@ class Judge:
                     self._config.limits,
                     prefilter=self._prefilter,
                     indicators=self._indicators,
+                    require_sandbox=self._config.sandbox.required,
                 )
             return self._started_pool
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
-from pathlib import Path
+from typing import Final
 
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _M_ARENA_MAX = -8  # malloc.h of glibc
 
 
@@ -29,12 +30,22 @@ def give_back() -> None:
 
 
 def resident() -> int:
-    """How many bytes of memory this process has in use; 0 where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
+    """How many bytes of memory this process has in use; 0 where the system does not say.
+
+    The file that tells is opened once and kept, so that a process that may open nothing later asks once before.
+    """
+    file = _statm()
+    if file is None:
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return int(os.pread(file, 256, 0).split()[1]) * _PAGE
+
+
+@cache
+def _statm() -> int | None:
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 @cache

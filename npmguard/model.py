@@ -832,6 +832,20 @@ class LockChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What the kernel forbids the processes that read packages, by the means that do: each stands alone.
+
+    ``missing`` says, a line each, which of the means could not be put in place, and why.
+    """
+
+    file_system: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ScanReport:
     """The result of one command over one target; packages sorted by name, then version.
 
@@ -841,7 +855,8 @@ class ScanReport:
     ``seconds`` is wall time, left out of every output that must be the same for the same input.
 
     Where a lock was scanned ``against`` an earlier state of it, ``packages`` and ``skipped`` are what that
-    state did not hold, and ``changes`` is all that differs.
+    state did not hold, and ``changes`` is all that differs. ``sandbox`` is what held the processes that read
+    packages, or would have held them where none was needed.
     """
 
     tool_version: str
@@ -855,6 +870,7 @@ class ScanReport:
     seconds: float = field(default=0.0, compare=False)
     against: str | None = None
     changes: tuple[LockChange, ...] = ()
+    sandbox: Sandbox = Sandbox()
 
     def count(self, verdict: Verdict) -> int:
         """How many packages have that verdict."""

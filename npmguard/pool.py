@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
-from npmguard.model import TarballAnalysis
-from npmguard.protocol import ENOUGH, HEADER, Settings, send
+from npmguard.model import Sandbox, TarballAnalysis
+from npmguard.protocol import ENOUGH, GRACE, HEADER, Settings, send
+from npmguard.sandbox.enter import require
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,7 +36,7 @@ _ENVIRONMENT = (
     "LC_ALL",
     "TMPDIR",
 )
-_GRACE = 2.0  # a worker keeps its own time; the pool kills it only when it does not
+_LAST_WORDS = 64 * 1024  # bytes of a worker's standard error that are read
 
 
 class WorkerFailure(Exception):  # noqa: N818 - internal: becomes an `unverified` analysis
@@ -46,7 +47,7 @@ class AnalysisPool:
     """As many worker processes as *jobs*, started when first needed; safe to call from many threads.
 
     ``analyse`` blocks its caller until a worker is free, so that the callers' number bounds the bytes in
-    flight.
+    flight. *require_sandbox* has no package read by a worker that is not in the whole sandbox.
     """
 
     def __init__(
@@ -57,13 +58,16 @@ class AnalysisPool:
         *,
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
+        require_sandbox: bool = False,
     ) -> None:
         self._turn = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pool
         turn = self._turn.fileno()
         settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, turn))
-        self._seconds = limits.analysis_seconds * _GRACE + 5.0
+        self._seconds = limits.analysis_seconds * GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
-        self._workers = [_Worker(settings, turn) for _ in range(jobs or os.cpu_count() or 1)]
+        self._workers = [
+            _Worker(settings, turn, require_sandbox=require_sandbox) for _ in range(jobs or os.cpu_count() or 1)
+        ]
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
@@ -78,7 +82,11 @@ class AnalysisPool:
         self.close()
 
     def analyse(self, tarball: bytes, baseline: bytes | None = None) -> TarballAnalysis | str:
-        """The analysis of a tarball, or one line that says why a worker could not give one."""
+        """The analysis of a tarball, or one line that says why a worker could not give one.
+
+        Raises:
+            SandboxError: the sandbox is required, and a worker could not put it in place.
+        """
         worker = self._idle.get()
         try:
             if self._closed.is_set():
@@ -92,6 +100,12 @@ class AnalysisPool:
             return f"the process that read it {error}"
         finally:
             self._idle.put(worker)
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What holds the workers, as those say that were started; None where none was."""
+        told = [worker.sandbox for worker in self._workers if worker.sandbox is not None]
+        return max(told, key=lambda it: len(it.missing), default=None)
 
     def close(self) -> None:
         """End all workers at once; whoever waits for one gets a reason instead of an analysis."""
@@ -109,11 +123,13 @@ class AnalysisPool:
 class _Worker:
     """One worker process, started at the first request and again after it was ended."""
 
-    def __init__(self, settings: bytes, turn: int) -> None:
+    def __init__(self, settings: bytes, turn: int, *, require_sandbox: bool) -> None:
         self._settings = settings
         self._turn = turn
+        self._require_sandbox = require_sandbox
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: IO[bytes] | None = None
+        self.sandbox: Sandbox | None = None
 
     def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> tuple[bytes, bytes]:
         process = self._process if self._process is not None else self._start()
@@ -143,19 +159,24 @@ class _Worker:
                 continue  # what was still buffered has no reader any more
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        last_words, messages = os.pipe()
+        os.set_blocking(messages, False)  # a worker that says too much loses the rest, and waits for nobody
+        self._messages = os.fdopen(last_words, "rb", buffering=0)
         process = self._process = subprocess.Popen(
             # -P: the folder that the user stands in is the scanned project, and no place to import from
             [sys.executable, "-P", "-m", "npmguard.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._messages,
+            stderr=messages,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             pass_fds=[self._turn],
             start_new_session=True,  # Ctrl-C is for the scan; it ends its workers itself
         )
+        os.close(messages)
         _write(process, self._settings)
-        self._receive(process, _START_SECONDS)
+        self.sandbox = msgspec.msgpack.decode(self._receive(process, _START_SECONDS), type=Sandbox)
+        if self._require_sandbox:
+            require(self.sandbox)
         return process
 
     def _receive(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
@@ -187,8 +208,7 @@ class _Worker:
             code = process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "closed its pipe"
-        self._messages.seek(0)
-        lines = self._messages.read().decode("utf-8", "replace").splitlines()
+        lines = (self._messages.read(_LAST_WORDS) or b"").decode("utf-8", "replace").splitlines()
         last = f": {lines[-1][:200]}" if lines else ""
         return f"was ended by signal {-code}{last}" if code < 0 else f"ended with exit code {code}{last}"
 

@@ -102,7 +102,15 @@ def scan_projects(
                     report = scan(lock, group.config, scanner, progress)
                 else:
                     path = str(found[number].path)
-                    report = ScanReport(__version__, scanner.ruleset, "lockfile", path, (), incomplete=(lock,))
+                    report = ScanReport(
+                        __version__,
+                        scanner.ruleset,
+                        "lockfile",
+                        path,
+                        (),
+                        incomplete=(lock,),
+                        sandbox=scanner.sandbox,
+                    )
                 reports[number] = ProjectReport(group.config, _with_notes(report, found[number]))
     return tuple(reports[number] for number in range(len(found)))
 

@@ -1,7 +1,8 @@
 """What a scan and its worker processes say to each other: frames of bytes on pipes.
 
 A frame is an 8-byte big-endian length, then that many bytes. The first frame to a worker holds
-:class:`Settings`; after it each request is a frame with the tarball and a frame with the baseline's tarball
+:class:`Settings`, and is answered with the :class:`~npmguard.model.Sandbox` that the worker is in from then on;
+after it each request is a frame with the tarball and a frame with the baseline's tarball
 (empty: none), and each answer a frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack and a
 frame that is empty, or :data:`ENOUGH` where the worker has grown and asks to be replaced. No
 pickle: what a worker that was taken over can send is data of one shape.
@@ -18,6 +19,7 @@ from npmguard.model import Indicator
 
 HEADER = 8
 ENOUGH = b"enough"
+GRACE = 2.0  # a worker keeps its own time; it is ended only where it needs so many times more
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ from npmguard.model import (
     Packument,
     Release,
     Requirement,
+    Sandbox,
     ScanReport,
     SkipReason,
     Specimen,
@@ -148,6 +149,7 @@ class Scanner:
             skipped=lock.skipped,
             notes=(*lock.notes, *self._judge.notes, *_early(reports)),
             incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._judge.known().incomplete),
+            sandbox=self._judge.sandbox,
         )
 
     def inspect(self, target: str) -> ScanReport:
@@ -233,6 +235,11 @@ class Scanner:
     def ruleset(self) -> str:
         """The digest of the rules in force."""
         return self._judge.ruleset
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What holds the processes that read packages, or would hold them where none was needed."""
+        return self._judge.sandbox
 
     def known(self, packages: Sequence[LockedPackage]) -> tuple[tuple[Verdict, tuple[Finding, ...]], ...]:
         """What is known of versions without a look into them: by name and version, by their bytes.
@@ -327,6 +334,7 @@ class Scanner:
             (report,),
             notes=(*self._judge.notes, *_early([report])),
             incomplete=self._judge.known().incomplete,
+            sandbox=self._judge.sandbox,
         )
 
     def _report(self, group: Sequence[LockedPackage], judgement: Judgement, tree: _Tree) -> PackageReport:

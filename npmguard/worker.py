@@ -29,7 +29,10 @@ from npmguard.package.hosts import added_hosts
 from npmguard.package.install_reach import install_shell_files
 from npmguard.package.script import script_risks
 from npmguard.package.tarball import read_archive
-from npmguard.protocol import ENOUGH, Settings, receive, send
+from npmguard.preload import preload
+from npmguard.protocol import ENOUGH, GRACE, Settings, receive, send
+from npmguard.sandbox.enter import enter
+from npmguard.sandbox.resource_limits import renew_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +45,7 @@ _LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
 _LARGE_SOURCE = 1024**2  # bytes of one file
 _BLOATED = 320 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
+_MORE_SECONDS = 5.0  # of processor time, beside those of the analysis
 _MAX_DEEDS = 10  # that are told of one shell file
 
 
@@ -136,7 +140,11 @@ def _shell_deeds(archive: PackageArchive) -> tuple[ShellDeed, ...]:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until the input ends."""
+    """Answer requests until the input ends, in a sandbox from the first package on.
+
+    Raises:
+        MemoryError: a package needs more than ``limits.analysis-bytes``.
+    """
     settings = msgspec.msgpack.decode(receive(requests), type=Settings)
     ruleset = load_ruleset(settings.rules)
     answer = partial(
@@ -147,8 +155,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         turn=settings.turn,
         indicators=IndicatorMatcher(settings.indicators) if settings.indicators else None,
     )
-    send(answers, ruleset.digest.encode())  # ready
+    preload(answer)
+    give_back()
+    resident()
+    sandbox = enter(settings.limits.analysis_bytes, compiles=not settings.prefilter)
+    send(answers, msgspec.msgpack.encode(sandbox))  # ready
     while tarball := receive(requests):
+        renew_time(settings.limits.analysis_seconds * GRACE + _MORE_SECONDS)
         baseline = receive(requests)
         analysis = answer(tarball, baseline=baseline or None)
         send(answers, msgspec.msgpack.encode(analysis))
@@ -201,5 +214,13 @@ def _read(
     return archive
 
 
+def _main() -> int | str:
+    try:
+        serve(sys.stdin.buffer, sys.stdout.buffer)
+    except MemoryError:
+        return "it needs more memory than the cap limits.analysis-bytes; raise it in npmguard.toml"
+    return 0
+
+
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    sys.exit(_main())

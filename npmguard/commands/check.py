@@ -19,6 +19,7 @@ from npmguard.commands.options import (
     MinAgeOption,
     NoCacheOption,
     OutputOption,
+    RequireSandboxOption,
     VerboseOption,
 )
 from npmguard.commands.output import check_writable, write_report
@@ -40,6 +41,7 @@ def check(
     no_cache: NoCacheOption = False,
     feed: FeedOption = None,
     min_age: MinAgeOption = None,
+    require_sandbox: RequireSandboxOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge everything that would come with a package, before it is installed: npmguard check express@5.
@@ -50,7 +52,15 @@ def check(
     from npmguard.npm_program import Npm
 
     started = time.monotonic()
-    settings = settings_of(Path(), config, fail_on=fail_on, jobs=jobs, no_cache=no_cache, feed=feed)
+    settings = settings_of(
+        Path(),
+        config,
+        fail_on=fail_on,
+        jobs=jobs,
+        no_cache=no_cache,
+        feed=feed,
+        require_sandbox=require_sandbox,
+    )
     settings = with_min_age(settings, min_age)
     check_writable(output)
     npm = Npm()

@@ -14,6 +14,7 @@ from npmguard.commands.options import (
     NoCacheOption,
     OfflineOption,
     OutputOption,
+    RequireSandboxOption,
 )
 from npmguard.commands.output import check_writable, emit
 from npmguard.commands.running import open_scanner, settings_of
@@ -31,13 +32,14 @@ def diff(
     config: ConfigOption = None,
     offline: OfflineOption = False,
     no_cache: NoCacheOption = False,
+    require_sandbox: RequireSandboxOption = False,
 ) -> int:
     """Show what a version changed: files, behaviours, manifest: npmguard diff debug 4.4.1 4.4.3."""
     from npmguard.report import comparison
 
     if format_ is Format.SARIF:
         raise ConfigError("diff: --format sarif is for scans; use terminal or json")
-    settings = settings_of(Path(), config, jobs=1, no_cache=no_cache)
+    settings = settings_of(Path(), config, jobs=1, no_cache=no_cache, require_sandbox=require_sandbox)
     check_writable(output)
     with open_scanner(settings, Path(), offline, no_prefilter=True) as scanner:
         result = scanner.compare(name, old, new)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npmguard.commands.options import FeedChoice, FeedOption
+from npmguard.commands.options import FeedChoice, FeedOption, RequireSandboxOption
 from npmguard.commands.output import say
 from npmguard.commands.running import git_user, open_scanner, progress_bar, settings_of
 from npmguard.errors import NotInRegistry, UsageError
@@ -37,25 +37,43 @@ ForceOption = Annotated[
 ]
 
 
-def install(*, force_flagged: ForceOption = None, feed: FeedOption = None, arguments: Arguments = None) -> int:
+def install(
+    *,
+    force_flagged: ForceOption = None,
+    feed: FeedOption = None,
+    require_sandbox: RequireSandboxOption = False,
+    arguments: Arguments = None,
+) -> int:
     """Judge what npm install would bring, then install: npmguard install express@5 --save-exact."""
-    return _gated(["install", *(arguments or ())], force_flagged, feed)
+    return _gated(["install", *(arguments or ())], force_flagged, feed, require_sandbox)
 
 
-def ci(*, force_flagged: ForceOption = None, feed: FeedOption = None, arguments: Arguments = None) -> int:
+def ci(
+    *,
+    force_flagged: ForceOption = None,
+    feed: FeedOption = None,
+    require_sandbox: RequireSandboxOption = False,
+    arguments: Arguments = None,
+) -> int:
     """Judge every package of the lockfile, then run npm ci: npmguard ci --omit=dev."""
-    return _gated(["ci", *(arguments or ())], force_flagged, feed)
+    return _gated(["ci", *(arguments or ())], force_flagged, feed, require_sandbox)
 
 
-def npm(*, force_flagged: ForceOption = None, feed: FeedOption = None, arguments: Arguments = None) -> int:
+def npm(
+    *,
+    force_flagged: ForceOption = None,
+    feed: FeedOption = None,
+    require_sandbox: RequireSandboxOption = False,
+    arguments: Arguments = None,
+) -> int:
     """Run npm, with the gate before what installs: npmguard npm update, npmguard npm exec cowsay.
 
     This is what the shell functions of npmguard shell-init call.
     """
-    return _gated(list(arguments or ()), force_flagged, feed)
+    return _gated(list(arguments or ()), force_flagged, feed, require_sandbox)
 
 
-def _gated(arguments: list[str], reason: str | None, feed: FeedChoice | None) -> int:
+def _gated(arguments: list[str], reason: str | None, feed: FeedChoice | None, require_sandbox: bool) -> int:
     from npmguard.gate import question_of
     from npmguard.memo import Memo
     from npmguard.npm_program import Npm
@@ -67,7 +85,7 @@ def _gated(arguments: list[str], reason: str | None, feed: FeedChoice | None) ->
     question = question_of(npm, arguments, project)
     if question is None:
         return npm.run(project, *arguments)
-    settings = settings_of(project, feed=feed)
+    settings = settings_of(project, feed=feed, require_sandbox=require_sandbox)
     memo = Memo(settings)
     if memo.holds(_key(memo, arguments, project)):
         return npm.run(project, *arguments)

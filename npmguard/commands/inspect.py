@@ -21,6 +21,7 @@ from npmguard.commands.options import (
     NoPrefilterOption,
     OfflineOption,
     OutputOption,
+    RequireSandboxOption,
     VerboseOption,
 )
 from npmguard.commands.output import check_writable, write_report
@@ -41,12 +42,20 @@ def inspect(
     feed: FeedOption = None,
     check_domains: CheckDomainsOption = False,
     indicators: IndicatorsOption = None,
+    require_sandbox: RequireSandboxOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge one package: npmguard inspect ./left-pad-1.3.0.tgz, npmguard inspect debug@4.4.3."""
     started = time.monotonic()
     settings = settings_of(
-        Path(), config, fail_on=fail_on, jobs=1, no_cache=no_cache, feed=feed, check_domains=check_domains
+        Path(),
+        config,
+        fail_on=fail_on,
+        jobs=1,
+        no_cache=no_cache,
+        feed=feed,
+        check_domains=check_domains,
+        require_sandbox=require_sandbox,
     )
     check_writable(output)
     with open_scanner(

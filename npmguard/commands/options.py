@@ -67,6 +67,12 @@ IndicatorsOption = Annotated[
     list[Path] | None,
     typer.Option("--indicators", help="Domains, URLs, addresses, hashes to find: plain, CSV, STIX, MISP."),
 ]
+RequireSandboxOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-sandbox", help="Exit with 2 where the sandbox around what reads packages is not whole."
+    ),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List skipped entries and notes, too.")]
 AgainstOption = Annotated[
     str | None,

@@ -31,6 +31,7 @@ def settings_of(
     no_cache: bool = False,
     feed: FeedChoice | None = None,
     check_domains: bool = False,
+    require_sandbox: bool = False,
 ) -> Config:
     """The settings of the project in *directory*, or of the *config* file, under what the command line says."""
     settings = load_config(directory, config)
@@ -39,6 +40,9 @@ def settings_of(
             settings.feed, online=feed is not FeedChoice.OFF, required=feed is FeedChoice.REQUIRED
         )
         settings = msgspec.structs.replace(settings, feed=asked)
+    if require_sandbox:
+        held = msgspec.structs.replace(settings.sandbox, required=True)
+        settings = msgspec.structs.replace(settings, sandbox=held)
     if check_domains:
         asking = msgspec.structs.replace(settings.domains, check=True)
         settings = msgspec.structs.replace(settings, domains=asking)

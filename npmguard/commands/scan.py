@@ -26,6 +26,7 @@ from npmguard.commands.options import (
     NoPrefilterOption,
     OfflineOption,
     OutputOption,
+    RequireSandboxOption,
     SummaryOption,
     VerboseOption,
 )
@@ -63,6 +64,7 @@ def scan(
     fix_overrides: FixOverridesOption = False,
     against: AgainstOption = None,
     installed: InstalledOption = False,
+    require_sandbox: RequireSandboxOption = False,
     summary: SummaryOption = True,
     verbose: VerboseOption = False,
 ) -> int:
@@ -93,6 +95,7 @@ def scan(
                 no_cache=no_cache,
                 feed=feed,
                 check_domains=check_domains,
+                require_sandbox=require_sandbox,
             ),
             min_age,
         )

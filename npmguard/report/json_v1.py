@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Finding,
         LockChange,
         PackageReport,
+        Sandbox,
         ScanReport,
         SkippedPackage,
         Specimen,
@@ -55,6 +56,7 @@ def render(report: ScanReport) -> bytes:
     lines.append(f'"changes":{_rows([_change(change) for change in report.changes])}')
     lines.append(f'"incomplete":{_rows(report.incomplete)}')
     lines.append(f'"notes":{_rows(report.notes)}')
+    lines.append(f'"sandbox":{to_json(_sandbox(report.sandbox))}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
 
 
@@ -102,6 +104,16 @@ def _package(package: PackageReport) -> dict[str, Any]:
             for reason in package.reasons
         ],
         "specimen": _specimen(package.specimen) if package.specimen is not None else None,
+    }
+
+
+def _sandbox(sandbox: Sandbox) -> dict[str, Any]:
+    return {
+        "file_system": sandbox.file_system,
+        "network": sandbox.network,
+        "processes": sandbox.processes,
+        "limits": sandbox.limits,
+        "missing": sandbox.missing,
     }
 
 

@@ -374,7 +374,8 @@ class _Page:
     # --- the end of it ---
 
     def _notes(self) -> None:
-        if self._report.notes or self._report.incomplete:
+        lacking = self._report.sandbox.missing
+        if self._report.notes or self._report.incomplete or lacking:
             self._blank()
         shown = self._report.incomplete if self._verbose else self._report.incomplete[:_REASONS]
         for gap in shown:
@@ -382,6 +383,9 @@ class _Page:
         self._more(len(self._report.incomplete) - len(shown), "gap")
         for note in self._report.notes:
             self._field("note", Text(self._text(note)), "cyan")
+        if lacking:
+            told = "packages were read without " + ", ".join(lacking)
+            self._field("sandbox", Text(self._text(told)), _STYLES[Verdict.UNVERIFIED])
 
     def total(self, reports: Sequence[ScanReport]) -> None:
         """Write one line on all of several reports."""

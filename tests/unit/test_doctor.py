@@ -239,11 +239,11 @@ def test_npm_that_is_not_there(server: RegistryServer, tmp_path: Path, monkeypat
 
 def test_the_kernel_is_asked_and_nothing_is_restricted(server: RegistryServer, tmp_path: Path) -> None:
     found = look(NpmConfig(registry=server.url), tmp_path)
-    for name in ("sandbox: Landlock", "sandbox: seccomp"):
+    for name in ("sandbox: landlock", "sandbox: seccomp"):
         assert found[name].state in {State.OK, State.WARN, State.UNKNOWN}
         assert found[name].detail
     (tmp_path / "still-writable").write_bytes(b"")
-    assert look(NpmConfig(registry=server.url), tmp_path)["sandbox: Landlock"] == found["sandbox: Landlock"]
+    assert look(NpmConfig(registry=server.url), tmp_path)["sandbox: landlock"] == found["sandbox: landlock"]
 
 
 # --- the answer ---

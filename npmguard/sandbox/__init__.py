@@ -1,0 +1,1 @@
+"""What the kernel forbids the processes that read packages."""

@@ -1,0 +1,1 @@
+"""The sandbox around the processes that read packages."""
