@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Row, delete, distinct, func, insert, select, text, tuple_, update
 
 from npmguard.model import Verdict
 from npmguard.monitor.alert import Trait, alert_id, worse
@@ -222,19 +222,17 @@ def _merge(transaction: Connection, found: Collection[str]) -> tuple[str, str]:
 
 
 def _recount(transaction: Connection, identity: str, before: str | None, now: datetime | None) -> Joined:
-    members = transaction.execute(
-        select(incident_members.c.name, incident_members.c.verdict).where(
-            incident_members.c.incident == identity
-        )
-    ).all()
-    severity = Verdict.CLEAN.value
-    for member in members:
-        severity = worse(severity, member.verdict)
-    values: dict[str, Any] = {
-        "severity": severity,
-        "releases": len(members),
-        "packages": len({member.name for member in members}),
-    }
+    columns = incident_members.c
+    releases, packages, malicious, suspicious = transaction.execute(
+        select(
+            func.count(),
+            func.count(distinct(columns.name)),
+            func.count().filter(columns.verdict == Verdict.MALICIOUS.value),
+            func.count().filter(columns.verdict == Verdict.SUSPICIOUS.value),
+        ).where(columns.incident == identity)
+    ).one()
+    severity = Verdict.MALICIOUS if malicious else Verdict.SUSPICIOUS if suspicious else Verdict.CLEAN
+    values: dict[str, Any] = {"severity": severity.value, "releases": releases, "packages": packages}
     if now is not None:
         values["updated"] = now
     here = incidents.c.id == identity

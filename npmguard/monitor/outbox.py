@@ -109,7 +109,12 @@ class Outbox:
                 if row is None:
                     break
                 try:
-                    sink.deliver(Alert.decode(row.payload))
+                    alert = Alert.decode(row.payload)
+                except SinkError as error:  # time will not mend it
+                    dead += self._postpone(row, error, for_good=True)
+                    continue
+                try:
+                    sink.deliver(alert)
                 except SinkError as error:
                     failed[sink.name] = str(error)[:_REASON]
                     dead += self._postpone(row, error)
@@ -150,10 +155,10 @@ class Outbox:
             .values(state=AlertState.DELIVERED.value, delivered=self._now(), owner=None, reason=None)
         )
 
-    def _postpone(self, row: Row[Any], error: SinkError) -> int:
+    def _postpone(self, row: Row[Any], error: SinkError, *, for_good: bool = False) -> int:
         """Wait with an alert that was not taken, or give it up; how many were given up."""
         now = self._now()
-        is_dead_now = now - row.created >= self._give_up_after
+        is_dead_now = for_good or now - row.created >= self._give_up_after
         values: dict[str, Any] = {"owner": None, "reason": str(error)[:_REASON]}
         if is_dead_now:
             values["state"] = AlertState.DEAD.value
