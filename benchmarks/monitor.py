@@ -97,6 +97,7 @@ class Registry:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 256 * 1024  # head and body in one segment, else each answer waits for an acknowledgement
 
             def do_GET(self) -> None:
                 body = registry._answer(self.path)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 READERS: Final = 8  # threads that read documents
 _TURN_SECONDS: Final = 0.5
+_GATHER_SECONDS: Final = 0.15  # for more results to share a transaction with the first
+_IN_HAND: Final = 6  # versions a worker: what it goes on with while results are stored
 _IDLE_SECONDS: Final = 1.0
 _RENEW_SECONDS: Final = 60.0
 _LONGEST_BACKOFF: Final = 300.0
@@ -255,15 +257,17 @@ class Monitor:
         started = self._start_judging()
         pending: list[Future[Any]] = [*self._readings, *self._judgings]
         if pending:
-            wait(pending, timeout=0.0 if pulled else _TURN_SECONDS, return_when=FIRST_COMPLETED)
+            done, _ = wait(pending, timeout=0.0 if pulled else _TURN_SECONDS, return_when=FIRST_COMPLETED)
+            if done and not pulled and len(done) < self._crew.size:
+                wait(pending, timeout=_GATHER_SECONDS)
             self._collect()
         self._keep_up()
         return bool(pulled or claimed or started or pending)
 
     def _start_judging(self) -> bool:
-        """Give the workers what they have room for: one each, and one to go on with."""
-        free = 2 * self._crew.size - len(self._judgings)
-        orders = self._store.claim_versions(free) if free >= max(1, self._crew.size // 2) else []
+        """Give the workers what they have room for."""
+        free = _IN_HAND * self._crew.size - len(self._judgings)
+        orders = self._store.claim_versions(free) if free >= _IN_HAND * self._crew.size // 3 else []
         for index, order in enumerate(orders):
             task = Task(order.name, order.version, self._plan.config, self._plan.registry)
             try:

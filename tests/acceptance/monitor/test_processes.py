@@ -168,9 +168,11 @@ def test_workers_know_nothing_of_the_database(
 
 
 @contextmanager
-def cluster(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def cluster(
+    folder: Path, env: dict[str, str], address: str | None = None
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A Dask scheduler with two workers; its address, and the processes, the scheduler first."""
-    address = f"tcp://127.0.0.1:{free_port()}"
+    address = address or f"tcp://127.0.0.1:{free_port()}"
     options = ["--no-dashboard", "--host", "127.0.0.1"]
     start = [sys.executable, "-P", "-m", "distributed.cli.dask_scheduler"]
     with (folder / "dask.log").open("wb") as log:
@@ -183,6 +185,7 @@ def cluster(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[subpr
         limits = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--local-directory", str(folder)]
         processes += [subprocess.Popen([*worker, *limits], env=env, cwd=folder, stderr=log) for _ in range(2)]
         try:
+            wait_until(lambda: (folder / "dask.log").read_text().count("Registered to") >= 2, 60)
             yield address, processes
         finally:
             for process in processes:
@@ -195,11 +198,29 @@ def test_a_cluster_that_loses_a_worker_judges_everything_once(
 ) -> None:
     runner = Runner(tmp_path, registry, str(tmp_path / "state.db"))
     versions = publish(registry, 10)
-    with cluster(tmp_path, runner.environment) as (address, processes):
-        wait_until(lambda: (tmp_path / "dask.log").read_text().count("Registered to") >= 2, 60)
-        with runner.started("--once", "--scheduler", address) as monitor:
-            wait_until(lambda: len(judged_so_far(runner)) >= 3, 90)
-            processes[1].kill()
-            _, stderr = monitor.communicate(timeout=120)
+    with (
+        cluster(tmp_path, runner.environment) as (address, processes),
+        runner.started("--once", "--scheduler", address) as monitor,
+    ):
+        wait_until(lambda: len(judged_so_far(runner)) >= 3, 90)
+        processes[1].kill()
+        _, stderr = monitor.communicate(timeout=120)
+    assert monitor.returncode == 0, stderr
+    check_all_once(runner, versions)
+
+
+def test_a_scheduler_that_is_lost_loses_no_version(registry: ChangingRegistry, tmp_path: Path) -> None:
+    runner = Runner(tmp_path, registry, str(tmp_path / "state.db"))
+    versions = publish(registry, 10)
+    with (
+        cluster(tmp_path, runner.environment) as (address, processes),
+        runner.started("--once", "--scheduler", address) as monitor,
+    ):
+        wait_until(lambda: len(judged_so_far(runner)) >= 3, 90)
+        for process in processes:
+            process.kill()
+            process.wait()
+        with cluster(tmp_path, runner.environment, address):
+            _, stderr = monitor.communicate(timeout=150)
     assert monitor.returncode == 0, stderr
     check_all_once(runner, versions)
