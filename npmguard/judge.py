@@ -29,6 +29,7 @@ from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
     Baseline,
     Confidence,
+    FileTrace,
     Finding,
     Hash,
     Indicator,
@@ -103,6 +104,7 @@ class Judgement:
     specimen: Specimen | None = None
     notes: tuple[str, ...] = ()
     diff: VersionDiff | None = None
+    traces: tuple[FileTrace, ...] = ()  # of the files that findings name, whatever the verdict
 
 
 class Judge:
@@ -261,6 +263,7 @@ class Judge:
             packument=packument if verdict in _FLAGGED else None,
             bundled=analysis.bundled if analysis is not None else (),
             diff=analysis.diff if analysis is not None and verdict in _FLAGGED else None,
+            traces=analysis.traces if analysis is not None else (),
             specimen=(
                 Specimen(
                     published=packument.times.get(package.version) if packument is not None else None,

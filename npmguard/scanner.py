@@ -176,6 +176,9 @@ class Scanner:
     def release(self, name: str, version: str) -> ScanReport:
         """Judge one version of the registry, which is asked anew where it did not hold that version before.
 
+        Unlike other reports, its own has a specimen of a clean version as well, where something in it was
+        looked at twice: what clean packages have tells nothing of those that are not.
+
         Raises:
             NotInRegistry: it does not hold the package, or not that version.
             RegistryError: it does not answer.
@@ -187,7 +190,10 @@ class Scanner:
             raise NotInRegistry(f"{name}@{version} is not in the registry {packument.registry}")
         package = as_locked(name, packument.releases[version])
         self._judge.ask_about((package,))
-        return self._report_one("spec", f"{name}@{version}", name, version, self._judge.judge(package))
+        judgement = self._judge.judge(package)
+        if judgement.verdict is Verdict.CLEAN and judgement.traces:
+            judgement = replace(judgement, specimen=Specimen(files=judgement.traces))
+        return self._report_one("spec", f"{name}@{version}", name, version, judgement)
 
     def compare(self, name: str, old: str, new: str) -> Comparison:
         """Hold two published versions of a package against each other.

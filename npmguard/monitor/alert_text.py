@@ -26,7 +26,6 @@ _WORDS = {
 }
 _KINDS = {
     "file": "file (SHA-256)",
-    "code": "code, without names and layout",
     "address": "wallet address",
     "domain": "host",
     "ip": "IP address",
@@ -82,7 +81,7 @@ def size(releases: int, packages: int) -> str:
 
 def trait_text(trait: Trait) -> str:
     """What releases share, in words, with no way to reach an attacker by a click."""
-    value = trait.value if trait.kind in {"file", "code", "address", "package"} else defanged(trait.value)
+    value = trait.value if trait.kind in {"file", "address", "package"} else defanged(trait.value)
     word = _KINDS.get(trait.kind, trait.kind)
     shared = f", in {trait.releases} releases" if trait.releases > 1 else ""
     return said(f"{word} {value}{shared}", 400)

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, func, insert, select, update
 from npmguard.errors import IndicatorError
 from npmguard.model import Verdict
 from npmguard.monitor.alert import MOST_TOLD, Affected, Alert, AlertKind, Trait, alert_id, reaches, worse
-from npmguard.monitor.incidents import Joined, Member, join, note_verdict
+from npmguard.monitor.incidents import Joined, Member, join, note_clean, note_verdict
 from npmguard.monitor.records import AlertState, Judged
 from npmguard.monitor.tables import incident_members, incidents, outbox, traits, verdicts
-from npmguard.monitor.traits import TRAIT_KINDS, affected_of, traits_of
+from npmguard.monitor.traits import TRAIT_KINDS, affected_of, common_traits_of, traits_of
 
 if TYPE_CHECKING:
     from npmguard.monitor.sinks.sink import Sink
@@ -48,6 +48,8 @@ def raise_alerts(transaction: Connection, judged: Judged, alerting: Alerting) ->
     """
     if judged.verdict not in _FLAGGED:
         note_verdict(transaction, judged.name, judged.version, judged.verdict)
+        if judged.verdict == Verdict.CLEAN.value and (common := common_traits_of(judged.document)):
+            note_clean(transaction, judged.name, common)
         return
     affected = affected_of(
         judged.document,

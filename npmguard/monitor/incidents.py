@@ -9,7 +9,7 @@ goes on.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,7 +82,11 @@ def join(transaction: Connection, member: Member, its: Collection[Trait]) -> Joi
         transaction.execute(insert(incident_members).values(row))
     else:
         transaction.execute(update(incident_members).where(of_release).values(values))
-    return _recount(transaction, target, before, member.added)
+    joined = _recount(transaction, target, before, member.added)
+    if before is None or before == joined.severity or joined.severity != member.verdict:
+        return joined
+    transaction.execute(update(incidents).where(incidents.c.id == target).values(title=member.title))
+    return replace(joined, title=member.title)  # what made it worse says best what it is about
 
 
 def note_verdict(transaction: Connection, name: str, version: str, verdict: str) -> None:

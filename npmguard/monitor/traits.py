@@ -11,7 +11,7 @@ import msgspec
 from npmguard.errors import IndicatorError
 from npmguard.intel.found import found_indicators
 from npmguard.intel.popular import load_popular
-from npmguard.model import IndicatorKind
+from npmguard.model import IndicatorKind, Verdict
 from npmguard.monitor.alert import Affected, AlertFinding, Trait
 
 MOST: Final = 200
@@ -80,6 +80,20 @@ def traits_of(document: bytes) -> tuple[Trait, ...]:
         if kind is not None and indicator.value not in own:  # no other release has the same tarball
             found.add(Trait(kind, _short(indicator.value)))
     return tuple(sorted(found, key=lambda it: (TRAIT_KINDS.index(it.kind), it.value))[:MOST])
+
+
+def common_traits_of(document: bytes) -> tuple[Trait, ...]:
+    """What a clean release has that would be traits if it were not clean: files, and what they name.
+
+    Raises:
+        IndicatorError: it is no report of one release.
+    """
+    package = _package(document)
+    if package.specimen is None:
+        return ()
+    report: dict[str, Any] = msgspec.json.decode(document)
+    report["packages"][0]["verdict"] = Verdict.MALICIOUS.value
+    return tuple(trait for trait in traits_of(msgspec.json.encode(report)) if trait.kind != "package")
 
 
 def affected_of(document: bytes, *, seen: str, published: str | None = None) -> Affected:

@@ -29,13 +29,14 @@ from npmguard.monitor.sinks.targets import open_sinks
 from npmguard.monitor.tables import outbox
 from tests.changes import ChangingRegistry, days_ago
 from tests.command import environment, npmguard, write_lock
-from tests.fixture_packages import load_case
+from tests.fixture_packages import case_files, load_case
 from tests.servers import RegistryServer, Reply
 from tests.unit.monitor.released import NOON, judged
 
 ROOT = Path(__file__).parents[3]
 CLIPPER = "esm-clipper"
 NAME = f"npmguard-fixture-{CLIPPER}"
+OLD, NEW = (json.loads(case_files(CLIPPER, side)["package.json"])["version"] for side in ("before", "after"))
 
 
 @contextmanager
@@ -164,8 +165,8 @@ def test_kill_9_between_delivery_and_commit_loses_nothing_and_tells_nothing_twic
 
 def test_one_run_over_a_registry_tells_everybody(tmp_path: Path, registry: ChangingRegistry) -> None:
     state = str(tmp_path / "state.db")
-    registry.release(NAME, "1.0.0", load_case(CLIPPER, "before"), at=days_ago(90))
-    registry.release(NAME, "1.0.1", load_case(CLIPPER, "after"), at=days_ago(1))
+    registry.release(NAME, OLD, load_case(CLIPPER, "before"), at=days_ago(90))
+    registry.release(NAME, NEW, load_case(CLIPPER, "after"), at=days_ago(1))
     secret = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
     (tmp_path / "osv").mkdir()
     with RegistryServer() as server:
@@ -200,15 +201,15 @@ def test_one_run_over_a_registry_tells_everybody(tmp_path: Path, registry: Chang
     told = lines(tmp_path / "alerts.jsonl")
     assert [alert["kind"] for alert in told].count("release") == 1
     assert len(told) == 2
-    assert {alert["affected"][0]["version"] for alert in told} == {"1.0.1"}
+    assert {alert["affected"][0]["version"] for alert in told} == {NEW}
     assert len(feedparser.parse((tmp_path / "alerts.atom").read_bytes()).entries) == 1
     (record,) = (tmp_path / "osv").rglob("*.json")
-    assert json.loads(record.read_text())["affected"][0]["versions"] == ["1.0.1"]
+    assert json.loads(record.read_text())["affected"][0]["versions"] == [NEW]
     status = npmguard("monitor", "status", "--state", state, env=env, cwd=tmp_path)
     assert "webhook:env:DOWN: 0 delivered, 1 wait" in status.text
     assert f"jsonl:{tmp_path}/alerts.jsonl: 2 delivered" in status.text
     write_lock(
-        tmp_path / "shop", {"name": NAME, "version": "1.0.1", "resolved": f"{registry.url}{NAME}/-/x-1.0.1.tgz"}
+        tmp_path / "shop", {"name": NAME, "version": NEW, "resolved": f"{registry.url}{NAME}/-/x-{NEW}.tgz"}
     )
     identity = told[0]["incident"]
     shown = npmguard(
@@ -216,7 +217,7 @@ def test_one_run_over_a_registry_tells_everybody(tmp_path: Path, registry: Chang
         env=env,
         cwd=tmp_path,
     ).report
-    assert "1.0.1" in {release["version"] for release in shown["affected"] if release["verdict"] == "malicious"}
+    assert [(release["version"], release["verdict"]) for release in shown["affected"]] == [(NEW, "malicious")]
     assert shown["dependents"][0]["affected"] is True
 
 

@@ -66,7 +66,7 @@ def report(
         (),
         0,
         verdict,
-        findings=(finding,) if verdict in {Verdict.MALICIOUS, Verdict.SUSPICIOUS} else (),
+        findings=(finding,),
         specimen=Specimen(
             NOON,
             (Hash("sha512", f"{name}@{version}".encode().ljust(64, b"\0")[:64]),),

@@ -15,7 +15,7 @@ from npmguard.monitor.alert import MOST_TOLD, Alert, AlertKind
 from npmguard.monitor.alerts import Alerting, last_step, raise_alerts, raise_overdue
 from npmguard.monitor.records import Judged
 from npmguard.monitor.sinks.sink import for_people
-from npmguard.monitor.tables import metadata, outbox, verdicts
+from npmguard.monitor.tables import incidents, metadata, outbox, verdicts
 from tests.unit.monitor.released import NOON, judged
 
 
@@ -148,6 +148,22 @@ def test_a_release_and_the_package_that_it_brings_in_are_one_incident(transactio
         judged("great-client", files={"package.json": "p"}, brings={"plain-thing-js": "^4.2.1"}, after=1),
     )
     assert [alert.kind for alert in told(transaction)] == [AlertKind.OPENED, AlertKind.GROWN]
+
+
+def test_what_clean_packages_have_too_makes_no_incident_of_two(transaction: Connection) -> None:
+    library = {"vendor/library.js": "library"}
+    for number in range(5):
+        store(transaction, judged(f"clean-{number}", verdict=Verdict.CLEAN, files=library, after=number))
+    store(transaction, judged("a", files=library, after=10))
+    store(transaction, judged("b", files=library, after=11))
+    assert [alert.kind for alert in told(transaction)] == [AlertKind.OPENED, AlertKind.OPENED]
+
+
+def test_a_release_that_is_judged_clean_after_all_makes_its_incident_better(transaction: Connection) -> None:
+    store(transaction, judged("a"))
+    store(transaction, judged("a", verdict=Verdict.CLEAN, after=60))
+    assert [row.severity for row in transaction.execute(select(incidents))] == ["clean"]
+    assert len(told(transaction)) == 1
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_an_incident_is_as_bad_as_its_worst_release(transaction: Connection) -> 
     add(transaction, "a", "x", verdict="suspicious")
     joined = join(transaction, member("b", 1), [Trait("file", "x")])
     assert (joined.severity_before, joined.severity) == ("suspicious", "malicious")
+    assert joined.title == "b: bad"
 
 
 def test_a_release_that_is_judged_again_counts_once(transaction: Connection) -> None:
