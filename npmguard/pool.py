@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
+from npmguard import timing
 from npmguard.model import Sandbox, TarballAnalysis
 from npmguard.protocol import ENOUGH, GRACE, HEADER, Settings, send
 from npmguard.sandbox.enter import require
@@ -62,11 +63,13 @@ class AnalysisPool:
     ) -> None:
         self._turn = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pool
         turn = self._turn.fileno()
-        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, turn))
+        timed = timing.recorder() is not None
+        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, timed, turn))
         self._seconds = limits.analysis_seconds * GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
         self._workers = [
-            _Worker(settings, turn, require_sandbox=require_sandbox) for _ in range(jobs or os.cpu_count() or 1)
+            _Worker(settings, turn, require_sandbox=require_sandbox, timed=timed)
+            for _ in range(jobs or os.cpu_count() or 1)
         ]
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         for worker in self._workers:
@@ -91,7 +94,9 @@ class AnalysisPool:
         try:
             if self._closed.is_set():
                 return "the scan was stopped"
-            answer, last = worker.ask(tarball, baseline or b"", self._seconds)
+            answer, last, costs = worker.ask(tarball, baseline or b"", self._seconds)
+            if (counting := timing.recorder()) is not None and costs:
+                counting.add(msgspec.msgpack.decode(costs, type=timing.Costs))
             if last == ENOUGH:
                 worker.end()
             return self._decoder.decode(answer)
@@ -123,21 +128,24 @@ class AnalysisPool:
 class _Worker:
     """One worker process, started at the first request and again after it was ended."""
 
-    def __init__(self, settings: bytes, turn: int, *, require_sandbox: bool) -> None:
+    def __init__(self, settings: bytes, turn: int, *, require_sandbox: bool, timed: bool) -> None:
         self._settings = settings
         self._turn = turn
         self._require_sandbox = require_sandbox
+        self._timed = timed
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: IO[bytes] | None = None
         self.sandbox: Sandbox | None = None
 
-    def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> tuple[bytes, bytes]:
+    def ask(self, tarball: bytes, baseline: bytes, seconds: float) -> tuple[bytes, bytes, bytes]:
+        """The frames of an answer: the analysis, whether the worker has grown, what its stages cost."""
         process = self._process if self._process is not None else self._start()
         try:
             _write(process, tarball, baseline)
         except BrokenPipeError:
             raise WorkerFailure(self._death()) from None
-        return self._receive(process, seconds), self._receive(process, seconds)
+        answer, last = self._receive(process, seconds), self._receive(process, seconds)
+        return answer, last, self._receive(process, seconds) if self._timed else b""
 
     def signal(self) -> None:
         """Make the process end, whichever thread is talking to it."""

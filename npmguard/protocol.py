@@ -4,8 +4,9 @@ A frame is an 8-byte big-endian length, then that many bytes. The first frame to
 :class:`Settings`, and is answered with the :class:`~npmguard.model.Sandbox` that the worker is in from then on;
 after it each request is a frame with the tarball and a frame with the baseline's tarball
 (empty: none), and each answer a frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack and a
-frame that is empty, or :data:`ENOUGH` where the worker has grown and asks to be replaced. No
-pickle: what a worker that was taken over can send is data of one shape.
+frame that is empty, or :data:`ENOUGH` where the worker has grown and asks to be replaced. Where stages are
+timed, a third frame holds :data:`~npmguard.timing.Costs`. No pickle: what a worker that was taken over can send
+is data of one shape.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
     limits: Limits
     prefilter: bool = True
     indicators: tuple[Indicator, ...] = ()
+    timed: bool = False  # send a third frame with each answer: what its stages cost
     turn: int | None = None  # an inherited file: whoever reads a large source holds its lock
 
 

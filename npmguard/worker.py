@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import sys
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from npmguard import timing
 from npmguard.detect.analyse import CodeAnalysis, analyse_package, is_source, missing_sources
 from npmguard.detect.indicators import IndicatorMatcher
 from npmguard.detect.rule import Ruleset, load_ruleset
@@ -33,6 +35,7 @@ from npmguard.preload import preload
 from npmguard.protocol import ENOUGH, GRACE, Settings, receive, send
 from npmguard.sandbox.enter import enter
 from npmguard.sandbox.resource_limits import renew_time
+from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +52,7 @@ _MORE_SECONDS = 5.0  # of processor time, beside those of the analysis
 _MAX_DEEDS = 10  # that are told of one shell file
 
 
+@staged("other")
 def analyse_tarball(
     tarball: bytes,
     ruleset: Ruleset,
@@ -145,6 +149,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     Raises:
         MemoryError: a package needs more than ``limits.analysis-bytes``.
     """
+    started = time.monotonic()
     settings = msgspec.msgpack.decode(receive(requests), type=Settings)
     ruleset = load_ruleset(settings.rules)
     answer = partial(
@@ -159,6 +164,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     give_back()
     resident()
     sandbox = enter(settings.limits.analysis_bytes, compiles=not settings.prefilter)
+    counting = timing.start() if settings.timed else None
+    if counting is not None:
+        counting.add({"start": (1, time.monotonic() - started, time.process_time())})
     send(answers, msgspec.msgpack.encode(sandbox))  # ready
     while tarball := receive(requests):
         renew_time(settings.limits.analysis_seconds * GRACE + _MORE_SECONDS)
@@ -168,6 +176,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         if analysis.unpacked_size > _LARGE:
             give_back()
         send(answers, ENOUGH if resident() > _BLOATED else b"")
+        if counting is not None:
+            send(answers, msgspec.msgpack.encode(counting.take()))
 
 
 def _diff(old: PackageArchive, new: PackageArchive) -> VersionDiff:

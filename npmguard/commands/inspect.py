@@ -22,10 +22,13 @@ from npmguard.commands.options import (
     OfflineOption,
     OutputOption,
     RequireSandboxOption,
+    TimingsOption,
+    TimingsOutputOption,
     VerboseOption,
 )
 from npmguard.commands.output import check_writable, write_report
 from npmguard.commands.running import open_scanner, read_indicators, settings_of
+from npmguard.commands.timings import start_timings
 from npmguard.outcome import exit_code
 
 
@@ -43,10 +46,13 @@ def inspect(
     check_domains: CheckDomainsOption = False,
     indicators: IndicatorsOption = None,
     require_sandbox: RequireSandboxOption = False,
+    timings: TimingsOption = False,
+    timings_output: TimingsOutputOption = None,
     verbose: VerboseOption = False,
 ) -> int:
     """Judge one package: npmguard inspect ./left-pad-1.3.0.tgz, npmguard inspect debug@4.4.3."""
     started = time.monotonic()
+    finish_timings = start_timings(timings, timings_output)
     settings = settings_of(
         Path(),
         config,
@@ -64,4 +70,5 @@ def inspect(
         report = scanner.inspect(target)
     report = replace(report, seconds=time.monotonic() - started)
     write_report(report, format_, output, verbose, settings)
+    finish_timings()
     return exit_code(report, settings.fail_on)

@@ -67,6 +67,10 @@ IndicatorsOption = Annotated[
     list[Path] | None,
     typer.Option("--indicators", help="Domains, URLs, addresses, hashes to find: plain, CSV, STIX, MISP."),
 ]
+TimingsOption = Annotated[bool, typer.Option("--timings", help="Tell on standard error what each stage cost.")]
+TimingsOutputOption = Annotated[
+    Path | None, typer.Option("--timings-output", help="Write what each stage cost to this file, as JSON.")
+]
 RequireSandboxOption = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from npmguard.commands.options import Format
 from npmguard.errors import ConfigError, UsageError
 from npmguard.report.escape import terminal as escape_terminal
+from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ def write_report(
     write_reports([report], format_, output, verbose, settings)
 
 
+@staged("report")
 def write_reports(
     reports: Sequence[ScanReport], format_: Format, output: Path | None, verbose: bool, settings: Config
 ) -> None:

@@ -28,10 +28,13 @@ from npmguard.commands.options import (
     OutputOption,
     RequireSandboxOption,
     SummaryOption,
+    TimingsOption,
+    TimingsOutputOption,
     VerboseOption,
 )
 from npmguard.commands.output import add_summary, check_writable, emit, refuse_several, write_reports
 from npmguard.commands.running import open_scanner_for, progress_bar, read_indicators, settings_of, with_min_age
+from npmguard.commands.timings import start_timings
 from npmguard.config import Config
 from npmguard.errors import UsageError
 from npmguard.model import Lockfile, ScanReport
@@ -65,6 +68,8 @@ def scan(
     against: AgainstOption = None,
     installed: InstalledOption = False,
     require_sandbox: RequireSandboxOption = False,
+    timings: TimingsOption = False,
+    timings_output: TimingsOutputOption = None,
     summary: SummaryOption = True,
     verbose: VerboseOption = False,
 ) -> int:
@@ -82,6 +87,7 @@ def scan(
     if installed and against is not None:
         raise UsageError("--installed and --against: choose one; the first looks at node_modules")
     started = time.monotonic()
+    finish_timings = start_timings(timings, timings_output)
     wanted_paths = paths or [Path()]
     base = base_of(wanted_paths)
 
@@ -138,6 +144,7 @@ def scan(
         write_reports(reports, format_, output, verbose, settings)
     if summary:
         add_summary(*reports)
+    finish_timings()
     return worst(exit_code(it.report, it.config.fail_on, it.config.accept_skipped) for it in projects)
 
 

@@ -18,6 +18,7 @@ from npmguard.model import Evidence, FactKind, FileFacts, Finding, Layer, Manife
 from npmguard.package.gyp import gyp_commands
 from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach, install_shell_files
 from npmguard.package.manifest import install_scripts
+from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
@@ -119,6 +120,7 @@ def _run_by(script: str) -> Iterator[str]:
                 break
 
 
+@staged("rules")
 def analyse_package(
     archive: PackageArchive,
     ruleset: Ruleset,
@@ -241,6 +243,7 @@ class _Analysis:
         held = ((file.path, file.content) for file in sources(archive) if file.content is not None)
         return sorted(self._prefilter.select(held) | install_reach(archive, archive.manifest))
 
+    @staged("prefilter")
     def _to_read(self, *, prefilter: bool) -> list[PackageFile]:
         files = sources(self._archive)
         for file in files:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from npmguard.model import Dist, Hash, Integrity, IntegrityOutcome, IntegrityReport
+from npmguard.timing import staged
 
 #: The algorithms that npmguard computes, strongest first. Those of :data:`WEAK` can be collided.
 ALGORITHMS: Final = ("sha512", "sha384", "sha256", "sha1", "md5")
 WEAK: Final = frozenset({"sha1", "md5"})
 
 
+@staged("hash")
 def compute_hashes(data: bytes, algorithms: Iterable[str]) -> tuple[Hash, ...]:
     """The digests of *data*, one for each of the *algorithms*, in their order.
 

@@ -31,6 +31,7 @@ from npmguard.javascript.syntax import Captures, captures, is_declaration, parse
 from npmguard.javascript.wrapping import Wrapping
 from npmguard.javascript.writes import Writes
 from npmguard.model import FactKind, FileFacts, FlowExports, FunctionSpan
+from npmguard.timing import staged
 
 _LARGE = 256 * 1024  # bytes of a file
 _LAYER = "layer.js"
@@ -38,6 +39,7 @@ _SMALL_LAYER = 4096  # bytes of a text that is remembered, for it may come again
 _LEAST_LAYER = 64  # bytes that any layer counts for
 
 
+@staged("facts")
 def extract_facts(
     path: str,
     source: bytes,
@@ -156,6 +158,7 @@ class _Reader:
         if not found.complete:
             draft.program.constants.give_up("values flow through more than flow-steps allows")
 
+    @staged("decode")
     def _evaluations(self, program: Program, relevance: Relevance) -> list[Evaluation]:
         relevance = searching(program, relevance)
         found = list(Evaluations(program, relevance).find())

@@ -15,6 +15,7 @@ from npmguard.javascript.flow_sinks import Asked, FlowSinks, Written
 from npmguard.javascript.flow_values import FlowValues
 from npmguard.javascript.flow_words import Sink, Source, flow_name, flow_of
 from npmguard.model import Fact, FactKind, FlowExports, FlowLink
+from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from npmguard.javascript.interest import Names
@@ -39,6 +40,7 @@ class Found(NamedTuple):
     complete: bool
 
 
+@staged("flows")
 def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> Found:
     """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*.
 

@@ -31,6 +31,7 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from npmguard.config import Limits
+from npmguard.timing import staged
 
 MAX_DEPTH: Final = 50_000  # levels of the tree that are searched
 _SAFE_BRACKETS: Final = 2_000  # open brackets at once that any thread's stack bears (96 bytes each)
@@ -131,6 +132,7 @@ def source_text(source: bytes) -> bytes:
     return source
 
 
+@staged("parse")
 def parse(path: str, source: bytes, limits: Limits, deadline: float | None = None) -> Parsed:
     """Parse *source* with the grammar that *path* asks for; never raises, whatever the bytes are.
 
@@ -155,6 +157,7 @@ def parse(path: str, source: bytes, limits: Limits, deadline: float | None = Non
     return Parsed(text, None if unsearchable else tree, grammar, deadline, partial, unsearchable)
 
 
+@staged("parse")
 def captures(parsed: Parsed) -> Captures:
     """The nodes of a parsed file by kind, each list in source order; empty without a tree.
 

@@ -9,6 +9,7 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from npmguard.errors import LimitExceeded, TarballError
+from npmguard.timing import staged_items
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
@@ -45,7 +46,7 @@ class Gunzip:
 
     def __iter__(self) -> Iterator[bytes]:
         left = self._limits.unpacked_bytes
-        for chunk in self._stream():
+        for chunk in staged_items("gunzip", self._stream()):
             left -= len(chunk)
             if left < 0:
                 raise LimitExceeded(

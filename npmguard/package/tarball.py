@@ -13,6 +13,7 @@ from npmguard.package.gyp import GYP_SUFFIXES
 from npmguard.package.install_path import collision_key, install_path
 from npmguard.package.manifest import parse_manifest
 from npmguard.package.node_tar import DIRECTORY_TYPES, FILE_TYPES, LINK_TYPES, Entry, NodeTar
+from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
@@ -25,6 +26,7 @@ _WIDEST = 4  # bytes a character
 _HEADERS_A_FILE = 4  # a long name, a long link name and a PAX header may come with each entry
 
 
+@staged("tar")
 def read_archive(
     data: bytes, limits: Limits, keep: Callable[[str, int], bool], *, hashes: bool = True
 ) -> PackageArchive:

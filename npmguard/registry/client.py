@@ -29,6 +29,7 @@ from npmguard.registry.packument_cache import Entry, PackumentCache
 from npmguard.registry.patience import THROTTLE_PATIENCE, Host, Pace, backoff, failure_pause, throttle_pause
 from npmguard.registry.tarball_url import packument_url, tarball_url
 from npmguard.registry.urls import HttpUrl
+from npmguard.timing import staged
 
 if TYPE_CHECKING:  # the libraries beneath cost a tenth of a second that a run from caches does not need
     from npmguard.registry.transport import Exchange, Transport
@@ -103,6 +104,7 @@ class RegistryClient:
         """What the run went on without, one line each: settings that npm passes over, a cache out of use."""
         return (*self._npm.notes, *(self._cache.notes if self._cache is not None else ()))
 
+    @staged("fetch")
     def packument(self, name: str, *, revalidate: bool = False) -> Packument:
         """All that its registry says of the package *name*; threads that ask for one name at once ask once.
 
@@ -140,6 +142,7 @@ class RegistryClient:
         future.set_result(packument)
         return packument
 
+    @staged("fetch")
     def tarball(self, package: LockedPackage, release: Release | None) -> bytes:
         """The bytes of a package's tarball; they are not compared with any hash unless npm's cache holds them.
 
@@ -180,6 +183,7 @@ class RegistryClient:
                 return own  # whoever fetches it is told
         return own if own is not None and not _has_sha512(release.dist.integrity) else release.dist.integrity
 
+    @staged("fetch")
     def resource(self, path: str, package: str | None = None) -> bytes:
         """Another document of a registry, such as its signing keys: ``-/npm/v1/keys``.
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "npmguard"
 
 SIBLINGS = ("lockfile", "registry", "package", "integrity", "javascript", "intel")
-FOUNDATION = ("__init__", "errors", "model", "config", "shipped")
+FOUNDATION = ("__init__", "errors", "model", "config", "shipped", "timing")
 LIBRARY = ("api", "config", "errors", "model")  # what the package's own front names
 
 #: room -> the rooms that it may import from (itself always)
@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": ("errors",),
     "shipped": (),
+    "timing": (),
     "config_place": (),
     "config": ("__init__", "errors", "model", "config_place"),
     **dict.fromkeys(SIBLINGS, FOUNDATION),
