@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum
 from html.parser import HTMLParser
 from typing import TypeVar
@@ -27,6 +28,9 @@ from npmguard.model import (
     ExposureWindow,
     FileChange,
     HistoryReport,
+    Incident,
+    IncidentRelease,
+    IncidentSummary,
     LockChange,
     MailAuthentication,
     MailClaim,
@@ -36,8 +40,10 @@ from npmguard.model import (
     MailWeight,
     ManifestDelta,
     ScanReport,
+    SharedTrait,
     Verdict,
     VersionDiff,
+    WatchedDependent,
     WatchEntry,
 )
 from npmguard.report import (
@@ -46,6 +52,8 @@ from npmguard.report import (
     escape,
     history,
     html,
+    incident,
+    incident_html,
     json_v1,
     mail_json,
     mail_terminal,
@@ -166,6 +174,15 @@ MAIL = MailReport(
     incomplete=("x",),
     watch=(WatchEntry("a", ("1.0.0",), "bob", "by mail"),),
 )
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SUMMARY = IncidentSummary("i-1", "title", Verdict.MALICIOUS, NOON, NOON, 1, 1)
+INCIDENT = Incident(
+    SUMMARY,
+    (IncidentRelease("a", "1.0.0", Verdict.MALICIOUS, NOON, NOON, (FINDING,)),),
+    (SharedTrait("domain", "drop.example", 1),),
+    ("i-0",),
+    (WatchedDependent("list", "a", "1.0.0", affected=True, paths=(("a@1.0.0",),), more_paths=1),),
+)
 LOCK = parse_lockfile(b'{"lockfileVersion":3,"packages":{"":{"name":"x"}}}', "package-lock.json")
 
 
@@ -196,6 +213,8 @@ TERMINAL: dict[str, Callable[[str], bytes]] = {
     "terminal, of several": lambda text: terminal.render_text(*[poisoned_report(text)] * 2, to_file=True),
     "history": lambda text: history.render_text(poisoned(HISTORY, text), verbose=True),
     "diff": lambda text: comparison.render_text(poisoned(COMPARISON, text)),
+    "incident": lambda text: incident.render_text(poisoned(INCIDENT, text)),
+    "incidents": lambda text: incident.render_list_text([poisoned(SUMMARY, text)]),
     "mail": lambda text: mail_terminal.render_text([poisoned(MAIL, text)], verbose=True, to_file=True),
     "errors": lambda text: f"npmguard: {escape.terminal(text)}\n".encode(),
 }
@@ -206,6 +225,8 @@ JSON: dict[str, Callable[[str], bytes]] = {
     "cyclonedx": lambda text: cyclonedx.render(poisoned_report(text), poisoned(LOCK, text), {}),
     "history json": lambda text: history.render_json(poisoned(HISTORY, text)),
     "diff json": lambda text: comparison.render_json(poisoned(COMPARISON, text)),
+    "incident json": lambda text: incident.render_json(poisoned(INCIDENT, text)),
+    "incidents json": lambda text: incident.render_list_json([poisoned(SUMMARY, text)]),
     "mail json": lambda text: mail_json.render([poisoned(MAIL, text)], "1.0"),
     "stix": lambda text: indicators(text, "stix"),
     "misp": lambda text: indicators(text, "misp"),
@@ -218,7 +239,10 @@ MARKDOWN: dict[str, Callable[[str], bytes]] = {
     "markdown": lambda text: markdown.render(poisoned_report(text)),
     "markdown of several": lambda text: markdown.render_all([poisoned_report(text)] * 2),
 }
-HTML: dict[str, Callable[[str], bytes]] = {"html": lambda text: html.render(poisoned_report(text))}
+HTML: dict[str, Callable[[str], bytes]] = {
+    "html": lambda text: html.render(poisoned_report(text)),
+    "incident html": lambda text: incident_html.render(poisoned(INCIDENT, text)),
+}
 
 CI_COMMAND = re.compile(r"^\s*::[a-z-]+[^\n]*::|##(?:\w{0,20})\[", re.MULTILINE)
 UNSEEN = re.compile(
