@@ -11,6 +11,7 @@ killed now and then, and with ``--postgresql`` the database is stopped at once a
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 import time
 from contextlib import ExitStack
@@ -41,7 +42,11 @@ def main() -> None:
         for number in range(arguments.kills):
             done = len(_judged(runner))
             with runner.started("--once") as monitor:
-                time.sleep(random.uniform(0.2, 12.0))
+                if random.random() < 0.3:  # while it starts
+                    time.sleep(random.uniform(0.2, 5.0))
+                else:  # at work
+                    _wait_for(runner, monitor, min(done + random.randint(1, 25), len(expected)))
+                    time.sleep(random.uniform(0.0, 0.5))
                 if random.random() < 0.3:
                     for worker in judging(monitor.pid)[:1]:
                         kill(worker)
@@ -77,6 +82,12 @@ def _publish(registry: ChangingRegistry, versions: int) -> tuple[list[str], list
             registry.release(name, "1.0.0", harmless(name, "1.0.0"), at=days_ago(2))
             expected.append(f"{name}@1.0.0")
     return sorted(expected), sorted(attacked)
+
+
+def _wait_for(runner: Runner, monitor: subprocess.Popen[str], count: int) -> None:
+    """Until so many versions are judged, or the monitor has ended."""
+    while len(_judged(runner)) < count and monitor.poll() is None:
+        time.sleep(0.1)
 
 
 def _judged(runner: Runner) -> list[str]:
