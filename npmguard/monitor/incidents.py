@@ -82,7 +82,10 @@ def join(transaction: Connection, member: Member, its: Collection[Trait]) -> Joi
         transaction.execute(insert(incident_members).values(row))
     else:
         transaction.execute(update(incident_members).where(of_release).values(values))
-    joined = _recount(transaction, target, before, member.added)
+    if known is None and len(found) < 2:
+        joined = _count_one_more(transaction, target, before, member)
+    else:
+        joined = _recount(transaction, target, before, member.added)
     if before is None or before == joined.severity or joined.severity != member.verdict:
         return joined
     transaction.execute(update(incidents).where(incidents.c.id == target).values(title=member.title))
@@ -166,12 +169,14 @@ def _common(transaction: Connection, keys: Collection[_Key]) -> set[_Key]:
 
 
 def _incidents_with(transaction: Connection, keys: Collection[_Key]) -> set[str]:
+    """The incidents of all that have one of *keys*: what is not common has one alone, so one release tells."""
     same = (traits.c.name == incident_members.c.name) & (traits.c.version == incident_members.c.version)
-    every = select(incident_members.c.incident).join_from(traits, incident_members, same).distinct()
-    found: set[str] = set()
-    for some in _batches(keys):
-        wanted = every.where(tuple_(traits.c.kind, traits.c.value).in_(some))
-        found.update(transaction.execute(wanted).scalars())
+    every = select(incident_members.c.incident).join_from(traits, incident_members, same).limit(1)
+    found = set()
+    for kind, value in sorted(keys):
+        incident = transaction.execute(every.where(traits.c.kind == kind, traits.c.value == value)).scalar()
+        if incident is not None:
+            found.add(incident)
     return found
 
 
@@ -223,6 +228,36 @@ def _merge(transaction: Connection, found: Collection[str]) -> tuple[str, str]:
     for row in told_of[1:]:
         severity = worse(severity, row.severity)
     return first.id, severity
+
+
+def _count_one_more(transaction: Connection, identity: str, before: str | None, member: Member) -> Joined:
+    """As :func:`_recount` where one release came: a campaign of a hundred thousand is not counted each time."""
+    here = incidents.c.id == identity
+    row = transaction.execute(select(incidents).where(here)).one()
+    others = (incident_members.c.name == member.name) & (incident_members.c.version != member.version)
+    known = transaction.execute(
+        select(incident_members.c.version).where(others, incident_members.c.incident == identity).limit(1)
+    ).first()
+    joined = Joined(
+        row.id,
+        row.title,
+        worse(row.severity, member.verdict),
+        before,
+        row.releases + 1,
+        row.packages + (known is None),
+        row.told,
+    )
+    transaction.execute(
+        update(incidents)
+        .where(here)
+        .values(
+            severity=joined.severity,
+            releases=joined.releases,
+            packages=joined.packages,
+            updated=member.added,
+        )
+    )
+    return joined
 
 
 def _recount(transaction: Connection, identity: str, before: str | None, now: datetime | None) -> Joined:

@@ -78,6 +78,14 @@ def test_a_release_that_is_judged_again_counts_once(transaction: Connection) -> 
     assert (joined.incident, joined.releases) == (first, 1)
 
 
+def test_releases_and_packages_are_counted(transaction: Connection) -> None:
+    add(transaction, "a", "x")
+    joined = join(transaction, member("a", 1, version="1.0.1"), [Trait("file", "x")])
+    assert (joined.releases, joined.packages) == (2, 1)
+    joined = join(transaction, member("b", 2), [Trait("file", "x")])
+    assert (joined.releases, joined.packages) == (3, 2)
+
+
 def test_what_many_clean_packages_have_holds_nothing_together(transaction: Connection) -> None:
     for number in range(COMMON):
         note_clean(transaction, f"clean-{number}", [Trait("file", "jquery")])
