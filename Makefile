@@ -5,9 +5,13 @@ LOCK   ?= fixtures/lockfiles/pdf.js/package-lock.json
 ARGS   ?=
 # a scan that cannot ask OSV says so; `make scan FEED=required` makes it end with 3
 FEED   ?= optional
+# how long `make fuzz` tries each reader; FUZZ_ENGINE=atheris lets coverage choose (Linux on x86-64, Python < 3.14)
+FUZZ_SECONDS ?= 1200
+FUZZ_INPUTS  ?=
+FUZZ_ENGINE  ?= mutation
 BIN    := $(VENV)/bin
 
-.PHONY: scan test unit lint bench accuracy docs lock clean
+.PHONY: scan test unit lint bench accuracy fuzz docs lock sbom clean
 
 $(BIN)/npmguard: pyproject.toml $(shell find npmguard rules -type f -not -name '*.pyc')
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,6 +41,12 @@ bench: $(VENV)-test/.ready
 
 accuracy: $(VENV)-test/.ready
 	$(VENV)-test/bin/python benchmarks/accuracy/run.py $(ARGS)
+
+# Inputs that are crashes go to build/fuzz/<harness>/; a fault that is mended leaves its input in fixtures/fuzz/.
+fuzz: $(VENV)-test/.ready
+	test $(FUZZ_ENGINE) != atheris || $(VENV)-test/bin/python -m pip install --quiet --editable '.[fuzz]'
+	$(VENV)-test/bin/python -m tests.fuzz --engine $(FUZZ_ENGINE) \
+		$(if $(FUZZ_INPUTS),--inputs $(FUZZ_INPUTS),--seconds $(FUZZ_SECONDS)) $(ARGS)
 
 docs: $(VENV)-test/.ready
 	$(VENV)-test/bin/npmguard rules docs --output docs/rules.md

@@ -494,9 +494,9 @@ def _base_url(text: str, place: str, key: str, secrets: dict[str, str]) -> str:
     """A registry's URL with its ``/`` at the end; credentials in it are moved to where they can be bound."""
     try:
         url, userinfo = HttpUrl.parse_with_userinfo(text)
+        base = str(HttpUrl.parse(str(url) if url.path.endswith("/") else f"{url.origin}{url.path}/"))
     except ValueError as error:
         raise NpmrcError(f"{place}: {key} {error}; give it as https://host/path/") from None
-    base = str(url) if url.path.endswith("/") else f"{url.origin}{url.path}/"
     if userinfo is not None:
         bound = f"//{url.authority}{url.path.rstrip('/')}/:_auth"
         secrets.setdefault(bound, b64encode(userinfo.encode()).decode("ascii"))

@@ -240,8 +240,7 @@ class _Times(Mapping[str, datetime]):
     @property
     def unpublished(self) -> bool:
         """Whether the registry says that the whole package was taken down."""
-        fields = _decode(self._raw)
-        return isinstance(fields, dict) and "unpublished" in fields
+        return "unpublished" in _readable_fields(self._raw)
 
     def _all(self) -> dict[str, datetime]:
         if self._decoded is None:
@@ -325,21 +324,36 @@ def _mail_addresses(raw: Raw) -> tuple[str, ...]:
 
 
 def _times(raw: Raw) -> dict[str, datetime]:
+    """What can be read as a time; nothing is known of when the other versions were published."""
     try:
         times = _TIMES.decode(raw)
-    except msgspec.ValidationError:
-        fields = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         times = {}
-        for key, value in fields.items() if isinstance(fields, dict) else ():
+        for key, value in _readable_fields(raw).items():
             try:
                 times[key] = msgspec.convert(value, datetime)
             except msgspec.ValidationError:
-                continue  # not a time: nothing is known of when that version was published
-    return {key: _in_utc(value) for key, value in times.items() if key not in _NOT_A_RELEASE}
+                continue
+    found = ((key, _in_utc(value)) for key, value in times.items() if key not in _NOT_A_RELEASE)
+    return {key: value for key, value in found if value is not None}
 
 
-def _in_utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+def _readable_fields(raw: _Field) -> dict[str, Any]:
+    """The fields of an object, or none; what is not UTF-8 in it costs its own field alone."""
+    try:
+        fields = (
+            None if isinstance(raw, UnsetType) else msgspec.json.decode(bytes(raw).decode("utf-8", "replace"))
+        )
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _in_utc(time: datetime) -> datetime | None:
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:  # the first or last day there is, somewhere else on Earth
+        return None
 
 
 def _release(name: str, version: str, raw: Raw, published: datetime | None) -> Release:

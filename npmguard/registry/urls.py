@@ -71,7 +71,11 @@ class HttpUrl:
         host = _host(parts.hostname or "")
         path = _without_dot_segments(quote(parts.path, safe=_KEPT_IN_PATH))
         query = quote(parts.query, safe=_KEPT_IN_PATH + "?")
-        return cls(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port, path, query)
+        url = cls(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port, path, query)
+        _check_length(
+            str(url)
+        )  # a sign that has to be quoted becomes three, and what is made has to be read again
+        return url
 
     def join(self, reference: str) -> HttpUrl:
         """The URL that *reference*, as a ``Location`` header has it, means here.
@@ -151,10 +155,14 @@ def _wrapped(ip: IPv6Address) -> IPv4Address | None:
     return IPv4Address(ip.packed[-4:]) if ip in _NAT64 else None
 
 
-def _split(text: str) -> SplitResult:
-    text = text.strip(" \t\r\n")
+def _check_length(text: str) -> None:
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"is longer than {_MAX_LENGTH} characters")
+
+
+def _split(text: str) -> SplitResult:
+    text = text.strip(" \t\r\n")
+    _check_length(text)
     if _FORBIDDEN.search(text):
         raise ValueError("holds white space, a control character or a backslash")
     try:

@@ -68,6 +68,13 @@ def test_a_registry_that_stops_npm_is_told_with_file_and_line(project: Path, reg
         load(project, f"; a comment\nregistry={registry}\n")
 
 
+@pytest.mark.parametrize("key", ["registry", "@s:registry"])
+def test_a_registry_that_is_too_long_with_its_slash_is_told(project: Path, key: str) -> None:
+    address = "https://r.example/".ljust(8192, "a")
+    with pytest.raises(NpmrcError, match=r"\.npmrc:1: .*longer than 8192"):
+        load(project, f"{key}={address}\n")
+
+
 def test_a_scopes_registry_that_stops_npm_is_told_with_file_and_line(project: Path) -> None:
     with pytest.raises(NpmrcError, match=r"project/\.npmrc:1: @corp:registry "):
         load(project, "@corp:registry=${UNSET}\n")

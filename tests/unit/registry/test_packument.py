@@ -90,6 +90,33 @@ def test_a_time_that_is_none_is_left_out() -> None:
     assert dict(read(document).times) == {"1": datetime(2024, 1, 1, tzinfo=UTC)}
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        b'"2024-01-01\xb0"',
+        b'"0001-01-01T00:00:00+14:00"',
+        b'"9999-12-31T23:59:59-14:00"',
+        b'"2024-13-01"',
+        b"[" * 9,
+    ],
+)
+def test_a_time_that_cannot_be_read_costs_its_own_version_alone(time: bytes) -> None:
+    time = time + b"]" * time.count(b"[")
+    document = b'{"versions":{},"time":{"1":"2024-01-01T00:00:00Z","2":%b,"3":"2024-01-01T00:00:00"}}' % time
+    assert dict(read(document).times) == dict.fromkeys("13", datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("damage", [b'{"1":"\xff"}', b'{"1":' + b"[" * 90_000 + b"]" * 90_000 + b"}"])
+def test_times_that_cannot_be_read_say_nothing(damage: bytes) -> None:
+    for document in (b'{"versions":{},"time":%b}', b'{"time":%b,"versions":{"1":{"dist":{"tarball":"x"}}}}'):
+        try:
+            packument = read(document % damage)
+        except RegistryProtocolError:
+            continue  # nesting that the reader of the whole document refuses
+        assert dict(packument.times) == {}
+        assert packument.unpublished is False
+
+
 def test_a_document_without_times_has_none() -> None:
     assert dict(read({"versions": {}}).times) == {}
     assert dict(read({"versions": {}, "time": [1]}).times) == {}

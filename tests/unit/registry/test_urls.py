@@ -25,6 +25,12 @@ def test_there_is_one_spelling(text: str, expected: str) -> None:
     assert str(HttpUrl.parse(expected)) == expected
 
 
+@pytest.mark.parametrize("signs", ["{" * 3000, "ä" * 1500, "a" * 8200, "?" + "{" * 3000])
+def test_what_would_be_too_long_once_quoted_is_refused(signs: str) -> None:
+    with pytest.raises(ValueError, match="longer than 8192"):
+        HttpUrl.parse(f"https://h.example/{signs}")
+
+
 @pytest.mark.parametrize(
     "text",
     [

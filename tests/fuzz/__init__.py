@@ -1,0 +1,1 @@
+"""Fuzzing: every reader of foreign bytes against inputs that nobody wrote."""
