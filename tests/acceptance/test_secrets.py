@@ -126,9 +126,7 @@ def test_no_secret_is_in_anything_that_is_written(server: RegistryServer, tmp_pa
             ("scan", "--format", form, "--output", tmp_path / f"report.{form}")
             for form in ("json", "sarif", "html", "markdown", "cyclonedx")
         ),
-        ("scan", "--format", "json"),
         ("inspect", "moved@1.0.0"),
-        ("inspect", "gone"),
         ("diff", "a", "1.0.0", "2.0.0"),
         ("check", f"https://u:{PASSWORD}@h.invalid/x.tgz?token={QUERY}"),
         ("scan", place / f"https://u:{PASSWORD}@h.invalid/x?token={QUERY}"),
