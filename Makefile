@@ -18,10 +18,16 @@ $(BIN)/npmguard: pyproject.toml $(shell find npmguard rules -type f -not -name '
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
 	@touch $@
 
-# The environment of tests holds npmguard as an editable install, with the test tools.
+# The environment of tests holds npmguard as an editable install, with the test tools; LOCKED=1, as CI has it, takes
+# exactly the versions and bytes that the lock names.
 $(VENV)-test/.ready: pyproject.toml
 	test -x $(VENV)-test/bin/python || $(PYTHON) -m venv $(VENV)-test
+ifdef LOCKED
+	$(VENV)-test/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-test.txt
+	$(VENV)-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+else
 	$(VENV)-test/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+endif
 	@touch $@
 
 scan: $(BIN)/npmguard
@@ -53,10 +59,22 @@ docs: $(VENV)-test/.ready
 	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(settings_schema().decode(), end='')" > docs/settings.schema.json
 	$(VENV)-test/bin/python -c "from npmguard.schemas import *; print(accepted_schema().decode(), end='')" > docs/accepted.schema.json
 
-# The exact versions, with hashes, that the action and the image install.
+# The exact versions, with hashes, that the action and the image install, those of CI, and those of a release.
+COMPILE = $(VENV)-test/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-header pyproject.toml
 lock: $(VENV)-test/.ready
-	$(VENV)-test/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra test --extra build --output-file requirements-test.txt
+	$(COMPILE) --extra build --output-file requirements-build.txt
+
+# What the lock installs, as CycloneDX; a release carries it.
+sbom: dist/npmguard.cdx.json
+dist/npmguard.cdx.json: requirements.txt pyproject.toml
+	test -x $(VENV)-build/bin/python || $(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-build.txt
+	mkdir -p dist
+	$(VENV)-build/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
+		--schema-version 1.6 --output-format JSON --output-reproducible --output-file $@ requirements.txt
 
 clean:
 	rm -rf $(VENV) $(VENV)-test build dist .mypy_cache .ruff_cache .pytest_cache

@@ -133,7 +133,7 @@ def _is_hosted_git(url: SplitResult) -> bool:
 
 def _tarball(url: SplitResult) -> RegistryTarball | None:
     origin = f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
-    path = url.path.split("/")[1:]
+    path = url.path.split("/")[1:] or [""]  # a URL may end with its host
     match [url.hostname or "", *map(unquote, path)]:
         case ["npm.pkg.github.com", "download", scope, name, version, _]:
             return _named(origin, [], f"{scope}/{name}", version)

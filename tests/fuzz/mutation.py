@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 
 from tests.tarballs import BLOCK, base_256, checked, entry, long_name, pax
@@ -59,7 +60,14 @@ HOSTILE_VALUES: tuple[object, ...] = (
         "^1",
         "v1.0.0-",
     ),
-    *("https://h.invalid/a/-/a-1.0.0.tgz", "git+ssh://h.invalid/x.git", "file:../x", "npm:b@1", "sha512-AAAA"),
+    *(
+        "https://h.invalid/a/-/a-1.0.0.tgz",
+        "https://h.invalid",
+        "git+ssh://h.invalid/x.git",
+        "file:../x",
+        "npm:b@1",
+        "sha512-AAAA",
+    ),
     *("https://[::1", "http://h.invalid:99999/", "x" * 5000, [], {}, [[]], {"": ""}, [None], {"a": None}),
     *(
         "2025-09-08T13:16:00Z",
@@ -195,9 +203,9 @@ def _changed(document: object, random: Random) -> object:
         places += [(holder, key) for key in keys]
         waiting += [holder[key] for key in keys]  # type: ignore[index]  # keys are of the holder's kind
     if not places:
-        return random.choice(HOSTILE_VALUES)
+        return deepcopy(random.choice(HOSTILE_VALUES))
     holder, key = random.choice(places)
-    value: object = random.choice(HOSTILE_VALUES)
+    value: object = deepcopy(random.choice(HOSTILE_VALUES))  # it may be changed in its new place
     match random.randrange(6):
         case 0:
             del holder[key]  # type: ignore[arg-type]

@@ -159,3 +159,10 @@ def test_the_version_of_a_file_name_is_another(version: str, told: str) -> None:
 
 def test_a_long_address_is_cut() -> None:
     assert len(redact("https://files.example/" + "a" * 1000)) == 201
+
+
+@pytest.mark.parametrize(
+    "address", ["https://h.example", "https://h.example?a.tgz", "http://h.example:80#a.tgz"]
+)
+def test_an_address_that_ends_with_its_host_is_no_registry_tarball(address: str) -> None:
+    assert classify(address) == (Source.URL, None)
