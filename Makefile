@@ -64,17 +64,17 @@ COMPILE = $(VENV)-test/bin/uv pip compile --quiet --universal --generate-hashes 
 	--no-emit-index-url --no-header pyproject.toml
 lock: $(VENV)-test/.ready
 	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra test --extra build --output-file requirements-test.txt
+	$(COMPILE) --extra test --output-file requirements-test.txt
 	$(COMPILE) --extra build --output-file requirements-build.txt
 
 # What the lock installs, as CycloneDX; a release carries it.
-sbom: dist/npmguard.cdx.json
-dist/npmguard.cdx.json: requirements.txt pyproject.toml
+sbom: build/npmguard.cdx.json
+build/npmguard.cdx.json: requirements.txt pyproject.toml
 	test -x $(VENV)-build/bin/python || $(PYTHON) -m venv $(VENV)-build
 	$(VENV)-build/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-build.txt
-	mkdir -p dist
+	mkdir -p build
 	$(VENV)-build/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
-		--schema-version 1.6 --output-format JSON --output-reproducible --output-file $@ requirements.txt
+		--sv 1.6 --of JSON --output-reproducible --output-file $@ requirements.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-test build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-test $(VENV)-build build dist .mypy_cache .ruff_cache .pytest_cache

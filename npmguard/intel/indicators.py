@@ -175,7 +175,9 @@ def make_indicator(
     normal = _NORMAL[kind](value)
     if normal is None:
         raise IndicatorError(f"{value[:80]!r} is no {kind}; correct it or leave it out")
-    return Indicator(kind, normal, " ".join(source.split()), date.strip(), " ".join(description.split()))
+    return Indicator(
+        kind, normal, " ".join(source.split()), " ".join(date.split()), " ".join(description.split())
+    )
 
 
 def guess_kind(value: str) -> IndicatorKind | None:
@@ -314,7 +316,8 @@ def _visible(indicator: Indicator) -> Indicator:
     """
     value = _spelled(indicator.value, "%{:02x}" if indicator.kind is IndicatorKind.URL else None)
     source, description = _spelled(indicator.source), _spelled(indicator.description)
-    return replace(indicator, value=value, source=source, description=description[:_LONGEST])
+    date = _spelled(indicator.date)
+    return replace(indicator, value=value, source=source, date=date, description=description[:_LONGEST])
 
 
 def _spelled(text: str, form: str | None = None) -> str:
@@ -403,7 +406,7 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
     if not isinstance(objects, list):
         raise IndicatorError(f"{name}: the bundle's objects are no list")
     people = {
-        item.get("id"): str(item.get("name", ""))
+        str(item.get("id")): str(item.get("name", ""))
         for item in objects
         if isinstance(item, dict) and item.get("type") == "identity"
     }
@@ -411,7 +414,7 @@ def _from_stix(bundle: Mapping[str, Any], name: str) -> list[Indicator]:
     for item in objects:
         if not isinstance(item, dict):
             continue
-        source = people.get(item.get("created_by_ref"), "") or Path(name).name
+        source = people.get(str(item.get("created_by_ref")), "") or Path(name).name
         date = str(item.get("valid_from") or item.get("created") or "")[:10]
         date = "" if date == EPOCH[:10] else date
         described = str(item.get("description") or item.get("name") or "")

@@ -157,15 +157,87 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "--require-hashes" in text
 
 
-def test_what_is_installed_is_locked_by_hash() -> None:
+LOCKS = {"requirements.txt": (), "requirements-test.txt": ("test",), "requirements-build.txt": ("build",)}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_what_is_installed_is_locked_by_hash(lock: str) -> None:
     import tomllib
 
     pinned = {}
-    for block in re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text(encoding="utf-8")):
-        match = re.match(r"([\w.-]+)==([\w.]+)", block)
+    for block in re.split(r"\n(?=\S)", (ROOT / lock).read_text(encoding="utf-8")):
+        match = re.match(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", block)
         assert match, block[:80]
         assert "--hash=sha256:" in block
         pinned[match[1].lower()] = match[2]
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(it for extra in LOCKS[lock] for it in extras[extra])]
     for requirement in map(Requirement, wanted):
-        assert pinned[requirement.name.lower()] in requirement.specifier, f"{requirement}: run make lock"
+        if requirement.name == "npmguard":  # its own extras
+            wanted_too = [Requirement(it) for extra in requirement.extras for it in extras[extra]]
+        else:
+            wanted_too = [requirement]
+        for each in wanted_too:
+            version = pinned.get(each.name.lower().replace("_", "-"))
+            assert version is not None, f"{each} is not in {lock}: run make lock"
+            assert version in each.specifier, f"{each}: run make lock"
+
+
+def test_workflows_install_nothing_that_no_hash_names() -> None:
+    installs = [
+        (path.name, line.strip())
+        for path in (ROOT / "action.yml", ROOT / "Dockerfile", *(ROOT / ".github").rglob("*.yml"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\b(?:pip3?|uv pip|pipx) install\b|\bpip install\b|-m pip install\b", line)
+    ]
+    assert {name for name, _ in installs} == {"action.yml", "Dockerfile", "release.yml"}
+    for name, line in installs:
+        assert "--require-hashes --requirement" in line or "--no-deps" in line, f"{name}: {line}"
+    assert 'LOCKED: "1"' in (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    locked = (ROOT / "Makefile").read_text(encoding="utf-8").partition("ifdef LOCKED")[2].partition("else")[0]
+    assert locked.count("pip install") == 2
+    assert "--require-hashes --requirement requirements-test.txt" in locked
+    assert "--no-deps --no-build-isolation --editable ." in locked
+
+
+def test_a_workflow_may_do_only_what_its_jobs_say_why() -> None:
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        workflow = document(str(path.relative_to(ROOT)))
+        assert workflow["permissions"] == {}, path.name
+        text = path.read_text(encoding="utf-8")
+        for name, job in workflow["jobs"].items():
+            assert job["timeout-minutes"] <= 60, f"{path.name}: {name}"
+            for permission, level in job["permissions"].items():
+                assert re.search(rf"{permission}: {level} # \w", text), (
+                    f"{path.name}: {name}: {permission}: why?"
+                )
+
+
+def test_updates_wait_until_others_have_looked() -> None:
+    updates = document(".github/dependabot.yml")["updates"]
+    assert {it["package-ecosystem"] for it in updates} >= {"github-actions", "pip", "npm", "docker"}
+    assert all(it["cooldown"]["default-days"] >= 7 for it in updates)
+
+
+def test_the_sbom_names_all_that_the_lock_installs(tmp_path: Path) -> None:
+    import json
+
+    out = tmp_path / "sbom.json"
+    options = re.findall(
+        r"cyclonedx-py requirements ((?:.|\\\n)*?)--output-file", (ROOT / "Makefile").read_text()
+    )
+    words = options[0].replace("\\\n", " ").split()
+    subprocess.run(
+        [sys.executable, "-m", "cyclonedx_py", "requirements", *words, "-o", out, "requirements.txt"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    sbom = json.loads(out.read_bytes())
+    locked = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert sbom["bomFormat"] == "CycloneDX"
+    assert sbom["metadata"]["component"]["name"] == "npmguard"
+    assert {it["name"].lower() for it in sbom["components"]} == {it.lower() for it in locked}
+    assert all(it["version"] and it["purl"].startswith("pkg:pypi/") for it in sbom["components"])

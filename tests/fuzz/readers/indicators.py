@@ -15,6 +15,8 @@ def read(data: bytes) -> str:
         found = parse_indicators(data.decode("utf-8", "replace"))
     except IndicatorError as error:
         return refused(error)
+    if not all(it.value.isascii() and it.value.isprintable() for it in found):
+        return "odd values"  # which are written with escapes
     values = {(it.kind, it.value) for it in found}
     for form in get_args(Format):
         again = parse_indicators(format_indicators(found, form))

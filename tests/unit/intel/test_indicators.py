@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import stix2
@@ -170,3 +171,22 @@ def test_a_file_is_read_or_refused_with_its_name(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(IndicatorError, match="not UTF-8"):
         load_indicators(path)
+
+
+@pytest.mark.parametrize("odd", [[], {}, [["x"]], {"a": []}])
+def test_a_bundle_whose_ids_are_no_text_is_read(odd: object) -> None:
+    objects = [
+        {"type": "identity", "id": odd, "name": "n"},
+        {"type": "domain-name", "value": "c2.example", "created_by_ref": odd},
+    ]
+    (found,) = parse_indicators(json.dumps({"type": "bundle", "objects": objects}))
+    assert found.value == "c2.example"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\x85", "\u2028", "\x1e", "\x0b"])
+def test_no_field_of_an_indicator_begins_a_line_of_its_own(line_break: str) -> None:
+    planted = f"x{line_break}planted.example"
+    row = f'kind,value,source,date,description\ndomain,c2.example,"{planted}","{planted}","{planted}"\n'
+    found = parse_indicators(row)
+    for form in get_args(Format):
+        assert [it.value for it in parse_indicators(format_indicators(found, form))] == ["c2.example"]
