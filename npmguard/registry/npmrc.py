@@ -485,6 +485,8 @@ def _read(path: Path, limit: int, what: str = "") -> str | None:
         return None
     except OSError as error:
         raise NpmrcError(f"{what}{path} cannot be read: {error.strerror}; mend its permissions") from None
+    except ValueError as error:  # a zero byte
+        raise NpmrcError(f"{what}{str(path)!r} cannot be read: it is no path ({error})") from None
     if len(data) > limit:
         raise NpmrcError(f"{what}{path} cannot be read: it is bigger than {limit} bytes")
     return data.decode("utf-8", "replace")

@@ -87,6 +87,18 @@ def test_a_proxy_that_npmguard_cannot_use_is_told(project: Path) -> None:
         load(project, "", HTTPS_PROXY="socks5://h.example/")
 
 
+@pytest.mark.parametrize("key", ["cafile", "globalconfig", "userconfig", "prefix", "cache"])
+@pytest.mark.parametrize("value", ["a\0b", "a" * 5000, "\ud7ff/\ufffd", "~/\0"])
+def test_a_path_that_is_none_is_told_or_passed_over(project: Path, key: str, value: str) -> None:
+    try:
+        load(project, f"{key}={value}\n")
+    except NpmrcError as error:
+        assert "cannot be read" in str(error)  # noqa: PT017 - npm passes some over, and stops at others
+        assert "\0" not in str(error)
+    else:
+        assert key != "cafile" or "\0" not in value
+
+
 def test_a_folder_in_place_of_a_file_is_told(project: Path) -> None:
     (project / ".npmrc").mkdir()
     with pytest.raises(NpmrcError, match=r"project/\.npmrc cannot be read: it is not a file"):
