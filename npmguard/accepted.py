@@ -80,6 +80,8 @@ def read_acceptances(path: Path) -> Acceptances:
         file = msgspec.convert(tomllib.loads(text), AcceptedFile)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep; an acceptance holds plain values") from None
     except msgspec.ValidationError as error:
         line = toml_line(text, steps_of(str(error))) or 1
         raise ConfigError(f"{path}:{line}: {error}; see docs/policy.md for what an entry holds") from error

@@ -212,6 +212,8 @@ def load_config(directory: Path, explicit: Path | None = None) -> Config:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep; the settings have at most three levels") from None
     return _convert(path, text, table, toml_line)
 
 
@@ -241,7 +243,7 @@ def _section_of(manifest: Path) -> tuple[str, object] | None:
     try:
         text = manifest.read_bytes().decode("utf-8-sig")
         document: object = msgspec.json.decode(text)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(document, dict) or SECTION not in document:
         return None

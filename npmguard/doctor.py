@@ -326,7 +326,7 @@ def _npm_version(program: Path) -> str | None:
         try:
             with path.open("rb") as file:
                 stated = _MANIFEST.decode(file.read(_MAX_MANIFEST))
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if stated.name == "npm":
             return stated.version[:64]

@@ -149,5 +149,5 @@ def _decode(value: bytes) -> ProvenanceResult | None:
     """What was stored; None where it cannot be read any more, and is asked for anew."""
     try:
         return msgspec.json.decode(value, type=ProvenanceResult)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

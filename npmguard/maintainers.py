@@ -58,7 +58,7 @@ def _ask(client: RegistryClient, name: str) -> tuple[Maintainer, ...] | str:
         document = msgspec.json.decode(client.resource(quote(name, safe="@"), name), type=_Document)
     except RegistryError as error:
         return str(error)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"its packument cannot be read: {error}"
     if document.maintainers is None:
         return "the registry does not say who maintains it"

@@ -53,7 +53,7 @@ def pinned_versions(data: bytes, path: str, name: str = "package-lock.json") -> 
     if name in FILE_NAMES:
         try:
             packages = _DECODER.decode(data).packages
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             packages = {}
         if packages:
             return frozenset(_of_entries(packages))

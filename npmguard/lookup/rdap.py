@@ -97,7 +97,7 @@ class RdapClient:
             answer = msgspec.json.decode(raw, type=_Domain)
         except RdapUnanswered as error:
             return DomainAge(domain, None, str(error))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return DomainAge(domain, None, "the RDAP answer is not one")
         if raw == _UNKNOWN:
             return DomainAge(domain, None, "its registry knows no such domain", unregistered=True)
@@ -114,7 +114,7 @@ class RdapClient:
         if self._services is None:
             try:
                 table = msgspec.json.decode(self._get(self._bootstrap, _BOOTSTRAP_AGE), type=_Bootstrap)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._unreachable = "IANA's RDAP bootstrap is not readable"
             except RdapUnanswered as error:
                 self._unreachable = f"IANA's RDAP bootstrap: {error}"

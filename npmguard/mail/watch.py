@@ -74,7 +74,7 @@ def read_packuments(folder: Path) -> dict[str, tuple[Maintainer, ...]]:
                 found[document.name] = tuple(_maintainer(person) for person in document.maintainers)
     except OSError as error:
         raise UsageError(f"{folder}: packuments cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: no packument: {error}; give a folder of packuments as JSON") from error
     if not found:
         raise UsageError(f"{folder}: holds no packument (*.json with a name); give a folder that does")

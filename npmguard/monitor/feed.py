@@ -66,7 +66,7 @@ class ChangesFeed:
         answer = self._web.get(base, limit=_HEAD_BYTES, seconds=_SECONDS)
         try:
             return _HEAD.decode(answer).update_seq
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RegistryProtocolError(
                 f"{base} does not tell its update_seq as a number ({error}); give --changes-url a feed's URL"
             ) from None
@@ -77,14 +77,14 @@ class ChangesFeed:
         answer = self._web.get(url, limit=_PAGE_BYTES, seconds=_SECONDS)
         try:
             page = _ANSWER.decode(answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RegistryProtocolError(f"{url} is no page of changes: {error}") from None
         changes: dict[str, Change] = {}
         last, odd = since, 0
         for raw in page.results:
             try:
                 row = _ROW.decode(raw)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 odd += 1
                 continue
             last = max(last, row.seq)

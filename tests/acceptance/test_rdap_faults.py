@@ -73,8 +73,12 @@ def test_a_redirect_into_an_internal_network_is_not_followed(
         Reply(b"{}", content_length=10**12, send_only=1),
         Reply(b"<html>"),
         Reply(b"[" * 100_000),
+        Reply(b'{"events":[{"eventAction":"\xff","eventDate":"\xff"}]}'),
     ],
-    ids=["gzip bomb", "flood", "drip", "drip of headers", "hang", "reset", "lie", "no JSON", "deep JSON"],
+    ids=[
+        *("gzip bomb", "flood", "drip", "drip of headers", "hang", "reset", "lie", "no JSON", "deep JSON"),
+        "not UTF-8",
+    ],
 )
 def test_an_answer_that_is_none_ends_in_words(server: RegistryServer, reply: Reply) -> None:
     server.route("/rdap/domain/a.example", reply)

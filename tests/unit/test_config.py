@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from npmguard.accepted import read_acceptances
 from npmguard.config import Config, load_config
 from npmguard.errors import ConfigError
 
@@ -60,3 +61,16 @@ def test_a_slip_names_the_file_and_the_place(tmp_path: Path, text: str, place: s
 def test_an_explicit_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path, tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000])
+def test_settings_nested_without_end_are_one_clear_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "npmguard.toml").write_text(text)
+    for read in (lambda: load_config(tmp_path), lambda: read_acceptances(tmp_path / "npmguard.toml")):
+        with pytest.raises(ConfigError, match=r"^[^\n]*nested too deep[^\n]*$"):
+            read()
+
+
+def test_a_manifest_nested_without_end_holds_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"npmguard": ' + "[" * 100_000)
+    assert load_config(tmp_path) == Config()

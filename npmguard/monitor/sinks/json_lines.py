@@ -100,7 +100,7 @@ def _holds(file: BinaryIO, end: int, wanted: str) -> bool:
 def _id_of(line: bytes) -> str | None:
     try:
         return msgspec.json.decode(line, type=_Line).id
-    except msgspec.DecodeError:  # a line that somebody else put there
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a line that somebody else put there
         return None
 
 
