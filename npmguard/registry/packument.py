@@ -319,7 +319,7 @@ def _mail_addresses(raw: Raw) -> tuple[str, ...]:
     """The mail addresses in a list of maintainers that names accounts, sorted, in lower case."""
     if not _accounts(raw):
         return ()
-    found = {item.get("email") for item in _decode(raw)}
+    found = [item.get("email") for item in _decode(raw)]
     return tuple(sorted({it.lower() for it in found if isinstance(it, str) and it.count("@") == 1}))
 
 

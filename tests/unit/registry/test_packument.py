@@ -117,6 +117,13 @@ def test_times_that_cannot_be_read_say_nothing(damage: bytes) -> None:
         assert packument.unpublished is False
 
 
+@pytest.mark.parametrize("odd", [["a@a.example"], {"a": 1}, 7, None, "two@at@signs"])
+def test_an_address_that_is_none_is_left_out(odd: object) -> None:
+    people = [{"name": "a", "email": odd}, {"name": "b", "email": "B@b.example"}]
+    document = {"versions": {"1.0.0": {"dist": {"tarball": "x"}, "maintainers": people}}}
+    assert dict(read(document).addresses) == {"1.0.0": ("b@b.example",)}
+
+
 def test_a_document_without_times_has_none() -> None:
     assert dict(read({"versions": {}}).times) == {}
     assert dict(read({"versions": {}, "time": [1]}).times) == {}
