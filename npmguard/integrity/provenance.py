@@ -229,7 +229,7 @@ def _verify_statement(payload: bytes, kind: str, release: _Release) -> dict[str,
         statement = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Forged("the statement is not JSON") from None
-    if not isinstance(statement, dict) or statement.get("_type") not in _STATEMENTS:
+    if not isinstance(statement, dict) or str(statement.get("_type")) not in _STATEMENTS:
         raise Unjudged("the statement is not of a version that is known here")
     if statement.get("predicateType") != kind:
         raise Forged("the statement is of another type than the registry says")

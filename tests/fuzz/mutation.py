@@ -11,7 +11,7 @@ from random import Random
 from tests.tarballs import BLOCK, base_256, checked, entry, long_name, pax
 
 LARGEST = 64 * 1024
-USUAL = 8 * 1024  # most mutants are cut to this: short ones are quicker, and easier to understand
+USUAL = 16 * 1024  # most mutants are cut to this: short ones are quicker, and easier to understand
 _WINDOW = 1024
 _LONG = 0.02
 _TOKEN = re.compile(rb"[A-Za-z_$][\w$]*|[0-9.]+|[ \t]+|\r?\n|[^\w\s]", re.DOTALL)

@@ -13,7 +13,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from npmguard.integrity.provenance import ProvenanceOutcome, ProvenanceResult, verify_provenance
+from npmguard.integrity.provenance import (
+    ProvenanceOutcome,
+    ProvenanceResult,
+    _Release,
+    _verify_statement,
+    verify_provenance,
+)
+from npmguard.integrity.refusal import Unjudged
 from npmguard.integrity.signature import RegistryKey, parse_keys
 from npmguard.integrity.trust_root import TrustRoot, parse_trust_root, shipped_trust_root
 from tests.unit.integrity.sigstore_world import (
@@ -669,3 +676,10 @@ def test_the_outcome_does_not_depend_on_the_order_of_attestations(world: World) 
     assert (
         judge(world, bundles[0], unknown).outcome is judge(world, unknown, bundles[0]).outcome is UNVERIFIABLE
     )
+
+
+@pytest.mark.parametrize("odd", [[], {}, [["x"]], None, 1])
+def test_a_statement_whose_type_is_no_text_is_unverifiable(odd: object) -> None:
+    payload = json.dumps({"_type": odd, "predicateType": "x", "subject": [], "predicate": {}}).encode()
+    with pytest.raises(Unjudged, match="not of a version that is known"):
+        _verify_statement(payload, "x", _Release("a", "1.0.0", bytes(64)))
