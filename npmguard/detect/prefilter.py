@@ -168,7 +168,12 @@ class Prefilter:
         addresses = addresses_of(content)
         scanner = self._scanner
         scanner.set_global(_HAS_ADDRESS, bool(addresses))
-        return frozenset(rule.identifier for rule in scanner.scan(content).matching_rules), addresses
+        scanner.set_global(_PUSHED, value=True)
+        fired = frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
+        if _BLANKS in fired and not _has_pushed(content):  # as in any code that is nested deep
+            scanner.set_global(_PUSHED, value=False)
+            fired = frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
+        return fired, addresses
 
     def _possible_over(self, together: set[str], addresses: int) -> bool:
         """Whether what is possible in any of the files of a package makes a rule for packages possible."""
@@ -205,6 +210,7 @@ class Prefilter:
 
         compiler = yara_x.Compiler()
         compiler.define_global(_HAS_ADDRESS, False)
+        compiler.define_global(_PUSHED, False)
         compiler.add_source(source_of(self._ruleset))
         scanner = yara_x.Scanner(compiler.build())
         scanner.fast_scan(True)
@@ -256,6 +262,7 @@ def source_of(ruleset: Ruleset) -> str:
     words = sorted(trees.words)
     rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
     rules.append((_WORDS, _any_of(words)))
+    rules.append((_BLANKS, atoms.any_of(SHAPE_MARKS[_OUT_OF_SIGHT])))
     rules += trees.ends(ruleset)
     rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
     text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
@@ -263,6 +270,9 @@ def source_of(ruleset: Ruleset) -> str:
 
 
 _HAS_ADDRESS = "has_address"
+_PUSHED = "pushed"  # something stands out of sight behind blanks
+_BLANKS = "blanks"  # something may
+_OUT_OF_SIGHT = "code-out-of-sight"
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
 _CERTAIN = "certain"  # possible, wherever in the file the words for it stand
@@ -329,6 +339,8 @@ class _Trees:
             return self.signal(entry, names, assume=assume)
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
+        if entry.kind is ClauseKind.SHAPE and entry.names == (_OUT_OF_SIGHT,):
+            return _all_of([_PUSHED, self._atoms.any_of(SHAPE_MARKS[_OUT_OF_SIGHT])])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
@@ -538,6 +550,12 @@ def _holds(match: Match, known: Callable[[str], bool]) -> bool:
         return isinstance(entry, Match) and _holds(entry, known)
 
     return all(map(holds, match.all)) and (not match.any or any(map(holds, match.any)))
+
+
+def _has_pushed(content: bytes) -> bool:
+    from npmguard.javascript.sight import pushed  # noqa: PLC0415 - brings tree-sitter with it
+
+    return next(pushed(content), None) is not None
 
 
 def _rule_name(signal: str) -> str:

@@ -210,6 +210,8 @@ class _Flows:
                 continue
             if origin.kind == Source.FILE and self._is_known(origin):
                 continue
+            if origin.kind == Source.ENVIRONMENT and _is_from_afar(asked, part):
+                continue
             self._told.add(key)
             self._draft.add(
                 FactKind.FLOW,
@@ -247,6 +249,11 @@ class _Flows:
         line = bisect_right(self._lines, offset)
         column = len(text[self._lines[line - 1] : offset].decode("utf-8", "replace"))
         return f"{line}:{column + 1}"
+
+
+def _is_from_afar(asked: Asked, part: str | None) -> bool:
+    """Whether a request's address is worked out elsewhere, as out of settings, which hold anything."""
+    return part == "url" and asked.target is None and asked.through is None
 
 
 def _names(command: str, path: str) -> bool:

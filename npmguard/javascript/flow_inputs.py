@@ -192,10 +192,11 @@ class FlowInputs:
             self._values.depend(vertex, receiver, (), Edge.VALUE)
             self._values.depend(vertex, receiver, (), Edge.RECEIVE)
 
-    def event(self, vertex: int, name: str, receiver: Node, keys: Keys, at: int) -> None:
-        """Add what the handler of an event gets."""
-        self._values.depend(vertex, receiver, (), Edge.VALUE)
-        self._values.depend(vertex, receiver, (), Edge.RECEIVE)
+    def event(self, vertex: int, name: str, receiver: Node | None, keys: Keys, at: int) -> None:
+        """Add what the handler of an event of *receiver* (None: the window) gets."""
+        if receiver is not None:
+            self._values.depend(vertex, receiver, (), Edge.VALUE)
+            self._values.depend(vertex, receiver, (), Edge.RECEIVE)
         if name in words.KEY_EVENTS and (
             not keys or keys[0] in {"key", "keyCode", "code", "data", "which"} or "value" in keys
         ):
@@ -255,11 +256,17 @@ class FlowInputs:
         if around is None or around.type != "assignment_expression":
             return
         left = around.child_by_field_name("left")
-        if left is None or left.type not in MEMBERS:
+        if left is None or position != "0":
             return
-        name = self._program.constants.property_name(left) or ""
-        if name.startswith("on") and position == "0":
-            self.event(vertex, name[2:], left.named_child(0), keys, left.start_byte)
+        if left.type == "identifier" and self._program.scopes.binding(left) is None:  # of the window
+            name = self._program.text[left.start_byte : left.end_byte].decode("utf-8", "replace")
+        elif left.type in MEMBERS:
+            name = self._program.constants.property_name(left) or ""
+        else:
+            return
+        if name.startswith("on"):
+            receiver = left.named_child(0) if left.type in MEMBERS else None
+            self.event(vertex, name[2:], receiver, keys, left.start_byte)
 
     def _argument(self, start: int, end: int) -> tuple[Node, int] | None:
         """The call that the node of a byte range is an argument of, and its position."""

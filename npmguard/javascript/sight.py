@@ -35,56 +35,59 @@ class OutOfSight:
 
     def find(self) -> Iterator[Place]:
         """The hidden code, to the end of its line."""
-        text = self._text
-        for match in self._program.in_time(list(_RUN.finditer(text))):
-            start, end = match.span()
-            if _columns(match.group()) < LEAST:
-                continue
-            line = text.rfind(b"\n", 0, start) + 1
-            stop = text.find(b"\n", end)
-            stop = len(text) if stop < 0 else stop
-            if start - line > _SHORT or len(text[end:stop].strip()) < _LEAST_CODE:
-                continue
-            if self._is_layout(line, start, end, stop) or self._is_text(start, end):
-                continue
-            yield end, stop, None
-
-    def _is_layout(self, line: int, start: int, end: int, stop: int) -> bool:
-        """Whether the lines beside are set in as far: nested code, or a table."""
-        text = self._text
-        column = _columns(text[line:end])
-        if start == line:
-            above = text.rfind(b"\n", 0, max(line - 1, 0)) + 1
-            while above and not text[above:line].strip():
-                line, above = above, text.rfind(b"\n", 0, max(above - 1, 0)) + 1
-            indent = _INDENT.match(text, above)
-            if indent is not None and column - _columns(indent.group()) < _DEEPER:
-                return True
-        beside = 0
-        for place in self._beside(line, stop):
-            found = [_columns(text[place : each.end()]) for each in _RUN.finditer(text, *self._line(place))]
-            beside += column in found
-        return beside >= _TABLE
-
-    def _beside(self, line: int, stop: int) -> Iterator[int]:
-        """The starts of the lines around."""
-        text, above, below = self._text, line, stop
-        for _ in range(_TABLE):
-            if above:
-                above = text.rfind(b"\n", 0, above - 1) + 1
-                yield above
-            if 0 <= below < len(text):
-                yield below + 1
-                below = text.find(b"\n", below + 1)
-
-    def _line(self, start: int) -> tuple[int, int]:
-        end = self._text.find(b"\n", start)
-        return start, len(self._text) if end < 0 else end
+        for start, end, stop in self._program.in_time(list(pushed(self._text))):
+            if not self._is_text(start, end):
+                yield end, stop, None
 
     def _is_text(self, start: int, end: int) -> bool:
         """Whether the blanks stand in a string, a comment or the like."""
         node = self._program.index.root.descendant_for_byte_range(start, end)
         return node is not None and node.type in _TEXT
+
+
+def pushed(text: bytes) -> Iterator[tuple[int, int, int]]:
+    """What stands out of sight in *text*, code or not: where blanks start and end, and the line's end."""
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        if _columns(match.group()) < LEAST:
+            continue
+        line = text.rfind(b"\n", 0, start) + 1
+        stop = text.find(b"\n", end)
+        stop = len(text) if stop < 0 else stop
+        if start - line > _SHORT or len(text[end:stop].strip()) < _LEAST_CODE:
+            continue
+        if not _is_layout(text, line, start, end, stop):
+            yield start, end, stop
+
+
+def _is_layout(text: bytes, line: int, start: int, end: int, stop: int) -> bool:
+    """Whether the lines beside are set in as far: nested code, or a table."""
+    column = _columns(text[line:end])
+    if start == line:
+        above = text.rfind(b"\n", 0, max(line - 1, 0)) + 1
+        while above and not text[above:line].strip():
+            line, above = above, text.rfind(b"\n", 0, max(above - 1, 0)) + 1
+        indent = _INDENT.match(text, above)
+        if indent is not None and column - _columns(indent.group()) < _DEEPER:
+            return True
+    beside = 0
+    for place in _beside(text, line, stop):
+        below = text.find(b"\n", place)
+        around = _RUN.finditer(text, place, len(text) if below < 0 else below)
+        beside += column in [_columns(text[place : each.end()]) for each in around]
+    return beside >= _TABLE
+
+
+def _beside(text: bytes, line: int, stop: int) -> Iterator[int]:
+    """The starts of the lines around."""
+    above, below = line, stop
+    for _ in range(_TABLE):
+        if above:
+            above = text.rfind(b"\n", 0, above - 1) + 1
+            yield above
+        if 0 <= below < len(text):
+            yield below + 1
+            below = text.find(b"\n", below + 1)
 
 
 def _columns(blanks: bytes) -> int:
