@@ -27,6 +27,7 @@ from npmguard.intel.fixes import Fixes, FixFinder
 from npmguard.intel.gather import PUBLIC_REGISTRY, gather
 from npmguard.intel.malware import KnownMalware
 from npmguard.model import (
+    SYNTAX_ERRORS,
     Baseline,
     Confidence,
     FileTrace,
@@ -254,7 +255,7 @@ class Judge:
         verdict = decision.verdict
         return Judgement(
             verdict=verdict,
-            notes=(young.reason,) if young.outcome is Outcome.FIX else (),
+            notes=(*((young.reason,) if young.outcome is Outcome.FIX else ()), *unfollowed(analysis)),
             reasons=decision.reasons,
             findings=_worst_first(findings),
             integrity=integrity,
@@ -559,6 +560,12 @@ class Judge:
                     require_sandbox=self._config.sandbox.required,
                 )
             return self._started_pool
+
+
+def unfollowed(analysis: TarballAnalysis | None) -> tuple[str, ...]:
+    """A note on each file in which a cap ended the work early; of syntax errors, real packages are full."""
+    partial = analysis.partial if analysis is not None else ()
+    return tuple(f"not all of {path} was followed: {why}" for path, why in partial if why != SYNTAX_ERRORS)
 
 
 def _mail_domains(config: Config, npm: NpmConfig, now: datetime) -> MailDomains:

@@ -699,16 +699,20 @@ class FileTrace:
     names: tuple[str, ...] = ()
 
 
+SYNTAX_ERRORS = "syntax errors hide a part of it"
+"""What :attr:`TarballAnalysis.partial` says of a file that is no valid JavaScript."""
+
+
 @dataclass(frozen=True, slots=True)
 class TarballAnalysis:
     """All that reading one tarball told; what a worker returns and the results cache stores.
 
     ``hashes`` are those of the tarball's bytes. ``findings`` come from code rules. ``signals`` names every
     neutral signal that fired anywhere, sorted. ``unverified`` is why the analysis is incomplete, or None.
-    ``partial`` lists files with syntax errors that hid a part of them, and why. ``bundled`` lists the folders
-    of packages inside it (``node_modules/a``), sorted. ``unnamed_dependencies`` are those that its manifest
-    declares and none of its code names. ``diff`` and ``baseline_signals`` are there when it was
-    read together with its baseline.
+    ``partial`` lists files of which a part was not read or followed, and why: for syntax errors, or a cap.
+    ``bundled`` lists the folders of packages inside it (``node_modules/a``), sorted. ``unnamed_dependencies``
+    are those that its manifest declares and none of its code names. ``diff`` and ``baseline_signals`` are
+    there when it was read together with its baseline.
     """
 
     hashes: tuple[Hash, ...]

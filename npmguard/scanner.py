@@ -20,7 +20,7 @@ from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.intel.campaigns import load_campaigns
-from npmguard.judge import Judge, Judgement, as_locked
+from npmguard.judge import Judge, Judgement, as_locked, unfollowed
 from npmguard.lockfile.resolved import redact
 from npmguard.memory import few_arenas
 from npmguard.model import (
@@ -308,6 +308,7 @@ class Scanner:
             None,
             unverified,
             None,
+            notes=unfollowed(analysis),
             reasons=decision.reasons,
             specimen=specimen,
         )

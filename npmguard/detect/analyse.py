@@ -14,7 +14,17 @@ from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits,
 from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
-from npmguard.model import Evidence, FactKind, FileFacts, Finding, Layer, Manifest, PackageArchive, PackageFile
+from npmguard.model import (
+    SYNTAX_ERRORS,
+    Evidence,
+    FactKind,
+    FileFacts,
+    Finding,
+    Layer,
+    Manifest,
+    PackageArchive,
+    PackageFile,
+)
 from npmguard.package.gyp import gyp_commands
 from npmguard.package.install_reach import MAX_SHELL_FILE, SHELL_SUFFIXES, install_reach, install_shell_files
 from npmguard.package.manifest import install_scripts
@@ -210,7 +220,7 @@ class _Analysis:
             read = "read in part only" if file.size > self._limits.source_bytes else "not read as code"
             reasons.append(f"{file.path} was {read}: {facts.problem}")
         if facts.problem or facts.partial:
-            partial.append((file.path, facts.problem or "syntax errors hide a part of it"))
+            partial.append((file.path, facts.problem or SYNTAX_ERRORS))
         if facts.layers:
             layers[file.path] = facts.layers
         return self._matcher.read(facts)

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from npmguard.config import Limits
+from npmguard.api import inspect
+from npmguard.config import Cache, Config, Feed, Limits
 from npmguard.detect.rule import Ruleset, load_ruleset
 from npmguard.errors import IndicatorError
 from npmguard.intel.indicators import load_indicators
@@ -106,3 +107,17 @@ def test_every_cap_is_set_small_by_a_test(cap: str) -> None:
     setting = re.compile(rf"""\b{cap}["']?[=,:]|{cap.replace("_", "-")} = |\.{cap}\b""")
     others = (path for path in sorted(TESTS.rglob("*.py")) if path.name != "test_config.py")
     assert any(setting.search(path.read_text(encoding="utf-8")) for path in others)
+
+
+def test_what_a_cap_cut_short_is_told_in_the_report(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "package.json").write_text('{"name": "a", "version": "1.0.0"}')
+    (package / "a.js").write_bytes(FLOW)
+    config = Config(
+        limits=Limits(flow_steps=1),
+        cache=Cache(directory=str(tmp_path / "cache")),
+        feed=Feed(online=False, required=False),
+    )
+    (report,) = inspect(str(package), config=config, offline=True).packages
+    assert [note for note in report.notes if "a.js" in note and "flow-steps" in note]
