@@ -357,7 +357,8 @@ def _in_utc(time: datetime) -> datetime | None:
 
 
 def _release(name: str, version: str, raw: Raw, published: datetime | None) -> Release:
-    what = f"the registry's manifest of {name}@{version[:256]}"
+    shown = version[:256] if version.isprintable() else ascii(version[:256])  # a message is one line
+    what = f"the registry's manifest of {name}@{shown}"
     if len(raw) > MAX_RELEASE_BYTES:
         raise RegistryProtocolError(f"{what} is bigger than {MAX_RELEASE_BYTES} bytes")
     try:

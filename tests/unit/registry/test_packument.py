@@ -374,3 +374,9 @@ def test_maintainers_are_read_beside_a_version_that_is_no_object() -> None:
     dist = {"tarball": "https://registry.example/a.tgz"}
     versions = {"1.0.0": 7, "1.0.1": {"dist": dist, "maintainers": [{"name": "ann"}]}}
     assert dict(read({"name": "a", "versions": versions}).maintainers) == {"1.0.1": ("ann",)}
+
+
+def test_a_version_that_is_a_line_break_is_told_in_one_line() -> None:
+    packument = read({"versions": {"1\n2": {}}})
+    with pytest.raises(RegistryProtocolError, match=r"^[^\n]*1\\n2[^\n]*$"):
+        packument.releases["1\n2"]
