@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date as Day  # noqa: N812 - a date is a field here
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -487,6 +488,13 @@ def _lenient(kind: IndicatorKind, value: str, source: str, date: str, descriptio
         return []
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == len(EPOCH[:10]) and str(Day.fromisoformat(text)) == text
+    except ValueError:  # the 99th of a month
+        return False
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -519,9 +527,7 @@ def _to_stix(indicators: list[Indicator], created: str) -> str:
                 indicator_types=["malicious-activity"],
                 pattern=f"[{path} = '{escaped}']",
                 pattern_type="stix",
-                valid_from=f"{indicator.date[:10]}T00:00:00Z"
-                if re.fullmatch(r"\d{4}-\d\d-\d\d.*", indicator.date)
-                else created,
+                valid_from=f"{indicator.date[:10]}T00:00:00Z" if _is_day(indicator.date[:10]) else created,
                 **more,
             )
         )
@@ -545,7 +551,7 @@ def _to_misp(indicators: list[Indicator], created: str) -> str:
             "to_ids": True,
             "comment": indicator.description,
         }
-        if re.fullmatch(r"\d{4}-\d\d-\d\d.*", indicator.date):
+        if _is_day(indicator.date[:10]):
             attribute["first_seen"] = f"{indicator.date[:10]}T00:00:00+00:00"
         attributes.append(attribute)
     sources = sorted({indicator.source for indicator in indicators if indicator.source})

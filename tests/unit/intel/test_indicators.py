@@ -190,3 +190,12 @@ def test_no_field_of_an_indicator_begins_a_line_of_its_own(line_break: str) -> N
     found = parse_indicators(row)
     for form in get_args(Format):
         assert [it.value for it in parse_indicators(format_indicators(found, form))] == ["c2.example"]
+
+
+@pytest.mark.parametrize(
+    "day", ["2025-99-99", "0000-01-01", "2025-02-30", "\u0661\u0662\u0663\u0664-01-01", "20250101"]
+)
+def test_a_day_that_is_none_is_left_out_of_what_needs_one(day: str) -> None:
+    found = [make_indicator(IndicatorKind.DOMAIN, "c2.example", "n", day)]
+    for form in get_args(Format):
+        assert [it.value for it in parse_indicators(format_indicators(found, form))] == ["c2.example"]
