@@ -174,7 +174,7 @@ def make_indicator(
     """
     value = value.strip()
     normal = _NORMAL[kind](value)
-    if normal is None:
+    if normal is None or _NORMAL[kind](normal) != normal:  # what is written has to be read again
         raise IndicatorError(f"{value[:80]!r} is no {kind}; correct it or leave it out")
     return Indicator(
         kind, normal, " ".join(source.split()), " ".join(date.split()), " ".join(description.split())
