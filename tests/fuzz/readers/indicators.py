@@ -18,7 +18,8 @@ def read(data: bytes) -> str:
     if not all(it.value.isascii() and it.value.isprintable() for it in found):
         return "odd values"  # which are written with escapes
     values = {(it.kind, it.value) for it in found}
-    told_apart = all(guess_kind(it.value) is it.kind for it in found)  # plain text does not name kinds
+    # plain text does not name kinds, and a # begins its comments
+    told_apart = all(guess_kind(it.value) is it.kind and "#" not in it.value for it in found)
     for form in get_args(Format)[0 if told_apart else 1 :]:
         again = parse_indicators(format_indicators(found, form))
         hold({(it.kind, it.value) for it in again} == values, f"lost or gained in {form}")
