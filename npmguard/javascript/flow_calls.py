@@ -37,6 +37,8 @@ from npmguard.javascript.paths import Root
 if TYPE_CHECKING:
     from npmguard.javascript.flow_values import FlowValues
 
+_PATHS = frozenset({"path", "path/posix", "path/win32", "upath"})
+_JOINING = frozenset({"join", "resolve", "normalize"})
 _NO_RESULT = frozenset(
     {
         *("digest", "sign", "verify", "test", "includes", "indexOf", "lastIndexOf", "startsWith", "endsWith"),
@@ -144,8 +146,8 @@ class FlowCalls:
         if callee is None:
             return "\0"
         pieces = self._values.pieces
-        if module_of(callee.path) in {"path", "path/posix", "path/win32", "upath"}:
-            if callee.method in {"join", "resolve", "normalize"}:
+        if module_of(callee.path) in _PATHS:
+            if callee.method in _JOINING:
                 return "/".join(pieces(part, depth) for part in callee.given[:16])
             return "\0"
         receiver = callee.receiver
@@ -256,15 +258,18 @@ class FlowCalls:
     def _joins(self, vertex: int, call: Node, callee: Callee) -> bool:
         """Whether the call joins the parts of a path, whose text then says what it is."""
         text = self.joined_path(call, 1)
-        if not text.strip("\0/"):
+        is_path = module_of(callee.path) in _PATHS and callee.method in _JOINING
+        if text.strip("\0/"):
+            self._values.text(vertex, text, call.start_byte)
+        elif not is_path:
             return False
-        self._values.text(vertex, text, call.start_byte)
         parts = list(callee.given)
         if callee.receiver is not None and not callee.path.known:
             parts.append(callee.receiver)
+        edge = Edge.PART if is_path else Edge.VALUE
         for part in parts:
             if self._values.constant(part) is None:
-                self._values.depend(vertex, part, (), Edge.VALUE)
+                self._values.depend(vertex, part, (), edge)
         return True
 
     def _source_of(self, call: Node, callee: Callee) -> str:

@@ -22,6 +22,7 @@ class Edge(Enum):
     VALUE = "value"  # it is made of that value: whatever is known of the value as an object is lost
     READ = "read"  # it is what the file of that path holds
     RECEIVE = "receive"  # it is what that connection brings
+    PART = "part"  # it is a path with that in it: what was fetched names a file, and is not what it holds
 
 
 class Origin(NamedTuple):
@@ -45,6 +46,7 @@ class Origins:
         self.objects = 0
         self.paths = 0
         self.connections = 0
+        self.contents = 0
         self._bits: dict[Origin, int] = {}
         self._of_kind: dict[str, list[int]] = {}
 
@@ -56,6 +58,12 @@ class Origins:
         """The label of an object that something is done with."""
         bit = self._bit(Origin(kind, detail, at))
         self.objects |= bit
+        return bit
+
+    def content(self, kind: str, detail: str | None, at: int) -> int:
+        """The label of something that was fetched, which is lost in a path that it is a part of."""
+        bit = self._bit(Origin(kind, detail, at))
+        self.contents |= bit
         return bit
 
     def path(self, kind: str, held: str, detail: str | None, at: int) -> int:
@@ -179,6 +187,7 @@ class Graph:
         """Carry every label from where it begins, by what it costs to get somewhere."""
         masks = self.masks = [0] * len(self._costs)
         objects, paths, connections = self.origins.objects, self.origins.paths, self.origins.connections
+        whole = ~(objects | self.origins.contents)
         users, costs = self._users, self._costs
         arriving: list[dict[int, int]] = [{} for _ in range(self._reach + 1)]
         arriving[0].update(self._seeds)
@@ -193,6 +202,8 @@ class Graph:
                     carried = mask
                     if edge is Edge.VALUE:
                         carried = mask & ~objects
+                    elif edge is Edge.PART:
+                        carried = mask & whole
                     elif edge is Edge.READ:
                         carried = (mask & paths) << 1
                     elif edge is Edge.RECEIVE:

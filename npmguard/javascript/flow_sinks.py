@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Node
@@ -53,6 +54,7 @@ _CLIENT_METHODS = frozenset(
         *("fastPut", "sendFile", "field", "attach", "sendText", "createRelease", "create", "createGist"),
     }
 )
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,60}")
 _WRITER_METHODS = frozenset({"write", "end"})
 _HEADER_KEYS = ("headers", "auth", "authorization", "token", "cookie")
 _URL_KEYS = ("url", "uri", "host", "hostname", "path", "pathname", "query", "params", "searchParams", "qs")
@@ -240,10 +242,17 @@ class FlowSinks:
             through = self._values.ask(receiver)
             if through == 0:
                 continue
+            if callee.method == "set" and not self._sets_header(callee):
+                continue
             if callee.method in _CLIENT_METHODS and Sink.NETWORK in self._sinks:
                 self._request(call, callee, callee.given, through)
             if callee.method in _WRITER_METHODS and Sink.FILE in self._sinks:
                 self.piped.append((call, self._values.ask(callee.given[0]), through))
+
+    def _sets_header(self, callee: Callee) -> bool:
+        """Whether what is set by name is a header of a request, and no entry of a store."""
+        name = self._program.constants.text(callee.given[0])
+        return len(callee.given) == 1 or (name is not None and _HEADER.fullmatch(name) is not None)
 
     def _request(self, node: Node, callee: Callee, given: Sequence[Node], through: int | None) -> None:
         if Sink.NETWORK not in self._sinks:

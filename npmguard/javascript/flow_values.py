@@ -197,7 +197,9 @@ class FlowValues:
 
     def source(self, vertex: int, source: Source, detail: str | None, at: int) -> None:
         """Let a value come from a source."""
-        self.graph.seed(vertex, self.graph.origins.bit(source, detail, at))
+        origins = self.graph.origins
+        label = origins.content if source is Source.NETWORK else origins.bit
+        self.graph.seed(vertex, label(source, detail, at))
 
     def text(self, vertex: int, text: str, at: int) -> None:
         """Let a path that is known for what it holds begin at a vertex."""
