@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha512
 from typing import TYPE_CHECKING, Self
@@ -88,6 +88,23 @@ _TRUST_LOST = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What another judgement of a version needs besides its report.
+
+    ``facts`` are None where the tarball was not read, empty where they are over the cap, see
+    :mod:`npmguard.detect.kept`. ``first`` says that the package had no release before, ``lost`` how the release
+    was published otherwise than those before it, ``integrity`` what is stated of its bytes.
+    """
+
+    facts: bytes | None = field(repr=False)
+    first: bool
+    published: datetime | None
+    lost: tuple[str, ...]
+    hashes: tuple[Hash, ...]
+    integrity: Integrity | None
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What is known of one package version before its place in the tree is looked at.
 
@@ -106,6 +123,7 @@ class Judgement:
     notes: tuple[str, ...] = ()
     diff: VersionDiff | None = None
     traces: tuple[FileTrace, ...] = ()  # of the files that findings name, whatever the verdict
+    kept: Kept | None = None
 
 
 class Judge:
@@ -126,6 +144,7 @@ class Judge:
         offline: bool = False,
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
+        facts: bool = False,
     ) -> None:
         if config.sandbox.required:
             require(expected())
@@ -134,6 +153,7 @@ class Judge:
         self._now = datetime.now(UTC)  # one time for the whole run
         self._offline = offline
         self._prefilter = prefilter
+        self._facts = facts
         self.ruleset = ruleset_digest(config.rules)
         directory = config.cache.path if config.cache.enabled else None
         self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
@@ -204,6 +224,7 @@ class Judge:
         problems: list[str] = []
         packument, release = self._release(package, problems)
         analysis, tarball = self._analysis(package, release, problems)
+        facts, first, published = (analysis.facts if analysis is not None else None), False, None
         malicious = self.known().malicious_versions(package.name)
         baseline, old = _baseline(packument, package.version, malicious, problems)
         if analysis is not None and analysis.findings and old is not None:
@@ -237,7 +258,8 @@ class Judge:
         if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
             findings.append(named)
         findings += trust.audit(context, self._packument_or_none, self._domain_signals(packument, release))
-        findings = with_lost_trust(findings, _lost(findings))
+        lost = _lost(findings)
+        findings = with_lost_trust(findings, lost)
         code = analysis.findings if analysis is not None else ()
         findings += lookalike.audit(context, code, self._packument_or_none, self._now)
         young = self._too_young(context, old, tarball, findings, problems)
@@ -274,6 +296,7 @@ class Judge:
                 if verdict in _FLAGGED
                 else None
             ),
+            kept=Kept(facts, first, published, lost, analysis.hashes if analysis is not None else (), stated),
         )
 
     def against_tarball(self, package: LockedPackage, packed: bytes) -> TarballAnalysis | str:
@@ -370,7 +393,7 @@ class Judge:
     ) -> tuple[TarballAnalysis | None, bytes | None]:
         """What the tarball holds, and its bytes where they had to be fetched for that."""
         stated = _sha512(self.client.stated(package, release))
-        if stated is not None and (stored := self._results.get(stated)) is not None:
+        if stated is not None and not self._facts and (stored := self._results.get(stated)) is not None:
             return stored, None
         try:
             tarball = self.client.tarball(package, release)
@@ -526,7 +549,7 @@ class Judge:
             return None
         mark = _IN_FULL if in_full else ""
         against = sha512(baseline).hexdigest() + mark if baseline is not None else ""
-        self._results.put(_key(answer), answer, against)
+        self._results.put(_key(answer), replace(answer, facts=None), against)
         return answer
 
     @property
@@ -558,6 +581,7 @@ class Judge:
                     prefilter=self._prefilter,
                     indicators=self._indicators,
                     require_sandbox=self._config.sandbox.required,
+                    facts=self._facts,
                 )
             return self._started_pool
 

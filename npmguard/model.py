@@ -734,6 +734,7 @@ class TarballAnalysis:
     shell_deeds: tuple[ShellDeed, ...] = ()  # of shell files that an installation runs, worst first a file
     traces: tuple[FileTrace, ...] = ()  # of the files that its findings name
     hosts_added: tuple[str, ...] | None = None  # against the baseline, where one was read
+    facts: bytes | None = field(default=None, repr=False)  # see npmguard.detect.kept; empty: over the cap
 
 
 @dataclass(frozen=True, slots=True)

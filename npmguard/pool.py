@@ -60,11 +60,12 @@ class AnalysisPool:
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
         require_sandbox: bool = False,
+        facts: bool = False,
     ) -> None:
         self._turn = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pool
         turn = self._turn.fileno()
         timed = timing.recorder() is not None
-        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, timed, turn))
+        settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, timed, facts, turn))
         self._seconds = limits.analysis_seconds * GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
         self._workers = [

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
     prefilter: bool = True
     indicators: tuple[Indicator, ...] = ()
     timed: bool = False  # send a third frame with each answer: what its stages cost
+    facts: bool = False  # pack the facts of a package that is read without a baseline
     turn: int | None = None  # an inherited file: whoever reads a large source holds its lock
 
 

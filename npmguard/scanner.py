@@ -20,7 +20,7 @@ from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.intel.campaigns import load_campaigns
-from npmguard.judge import Judge, Judgement, as_locked, unfollowed
+from npmguard.judge import Judge, Judgement, Kept, as_locked, unfollowed
 from npmguard.lockfile.resolved import redact
 from npmguard.memory import few_arenas
 from npmguard.model import (
@@ -95,9 +95,12 @@ class Scanner:
         offline: bool = False,
         prefilter: bool = True,
         indicators: tuple[Indicator, ...] = (),
+        facts: bool = False,
     ) -> None:
         self._config = config
-        self._judge = Judge(config, npm, offline=offline, prefilter=prefilter, indicators=indicators)
+        self._judge = Judge(
+            config, npm, offline=offline, prefilter=prefilter, indicators=indicators, facts=facts
+        )
         self._judged: dict[_Target, Judgement] = {}  # so that several locks cost each version once
         self._expected: set[tuple[str, str]] = set()
 
@@ -174,6 +177,10 @@ class Scanner:
         return self._report_one("spec", target, name, package.version, self._judge.judge(package))
 
     def release(self, name: str, version: str) -> ScanReport:
+        """Judge one version of the registry; see :meth:`release_kept`."""
+        return self.release_kept(name, version)[0]
+
+    def release_kept(self, name: str, version: str) -> tuple[ScanReport, Kept | None]:
         """Judge one version of the registry, which is asked anew where it did not hold that version before.
 
         Unlike other reports, its own has a specimen of a clean version as well, where something in it was
@@ -193,7 +200,7 @@ class Scanner:
         judgement = self._judge.judge(package)
         if judgement.verdict is Verdict.CLEAN and judgement.traces:
             judgement = replace(judgement, specimen=Specimen(files=judgement.traces))
-        return self._report_one("spec", f"{name}@{version}", name, version, judgement)
+        return self._report_one("spec", f"{name}@{version}", name, version, judgement), judgement.kept
 
     def compare(self, name: str, old: str, new: str) -> Comparison:
         """Hold two published versions of a package against each other.

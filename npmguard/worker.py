@@ -62,6 +62,7 @@ def analyse_tarball(
     prefilter: bool = True,
     indicators: IndicatorMatcher | None = None,
     turn: int | None = None,
+    facts: bool = False,
 ) -> TarballAnalysis:
     """Read one tarball, with its baseline where one is given, and say what it holds and does.
 
@@ -92,7 +93,9 @@ def analyse_tarball(
         except PackageError as error:
             unverified = f"the baseline's tarball could not be read: {error}"
     with _taking_turns(archive, turn):
-        code: CodeAnalysis = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
+        code: CodeAnalysis = analyse_package(
+            archive, ruleset, limits, baseline=old, prefilter=prefilter, keep=facts and baseline is None
+        )
         also: frozenset[str] = frozenset()
         while code.missing - also:  # what the code reads is known only now
             also |= code.missing
@@ -103,7 +106,9 @@ def analyse_tarball(
             except LimitExceeded as error:
                 unverified = str(error)
                 break
-            code = analyse_package(archive, ruleset, limits, baseline=old, prefilter=prefilter)
+            code = analyse_package(
+                archive, ruleset, limits, baseline=old, prefilter=prefilter, keep=facts and baseline is None
+            )
     try:
         known = indicators.match(archive, limits, hashes) if indicators is not None else ()
     except LimitExceeded as error:
@@ -132,6 +137,7 @@ def analyse_tarball(
         shell_deeds=_shell_deeds(archive),
         traces=traces(archive, (*code.findings, *known), limits, old),
         hosts_added=added_hosts(old, archive) if old is not None else None,
+        facts=code.facts,
     )
 
 
@@ -158,6 +164,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         limits=settings.limits,
         prefilter=settings.prefilter,
         turn=settings.turn,
+        facts=settings.facts,
         indicators=IndicatorMatcher(settings.indicators) if settings.indicators else None,
     )
     preload(answer)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from npmguard.detect.circumstances import Circumstances
+from npmguard.detect.kept import FORMAT, KeptCode, KeptFile, pack, places_of
 from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
 from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
@@ -32,7 +34,8 @@ from npmguard.timing import staged
 
 if TYPE_CHECKING:
     from npmguard.config import Limits
-    from npmguard.detect.rule import Ruleset
+    from npmguard.detect.rule import Rule, Ruleset
+    from npmguard.model import Circumstance
 
 _EXTENSIONS = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
@@ -63,7 +66,7 @@ class CodeAnalysis:
     that were parsed, or on the manifest. ``partial`` lists files that could be read in part only, and why.
     ``unverified`` says why the analysis is incomplete, or is None. ``missing`` are files of the package that
     the code runs, or reads where it evaluates something, and whose content was not kept: with them kept, more
-    can be said.
+    can be said. ``facts`` are what :mod:`npmguard.detect.kept` packed, where that was asked for.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -71,6 +74,7 @@ class CodeAnalysis:
     partial: tuple[tuple[str, str], ...] = ()
     unverified: str | None = None
     missing: frozenset[str] = frozenset()
+    facts: bytes | None = None
 
 
 def is_source(path: str, size: int) -> bool:
@@ -138,17 +142,18 @@ def analyse_package(
     *,
     baseline: PackageArchive | None = None,
     prefilter: bool = True,
+    keep: bool = False,
 ) -> CodeAnalysis:
     """Run the rules over one package.
 
     With a *baseline*, every finding and every piece of evidence says whether it is new against it, and rules
     about what a version added are held to that; without one, those rules look at all there is. *prefilter*
-    False parses every source file; the findings are the same, as tests hold.
+    False parses every source file; the findings are the same, as tests hold. *keep* has the facts packed.
 
     Never raises for anything in the archive: what could not be done is told in ``partial`` and
     ``unverified``, beside what was found until then.
     """
-    return _Analysis(archive, ruleset, limits, baseline).run(prefilter=prefilter)
+    return _Analysis(archive, ruleset, limits, baseline).run(prefilter=prefilter, keep=keep)
 
 
 class _Analysis:
@@ -159,7 +164,7 @@ class _Analysis:
     ) -> None:
         self._archive = archive
         self._limits = limits
-        self._matcher = _matcher_of(ruleset)
+        self._matcher = matcher_of(ruleset)
         self._prefilter = _prefilter_of(ruleset)
         self._files = ArchiveFiles(archive, limits.source_bytes)
         self._old = _Old(baseline, self, limits) if baseline is not None else None
@@ -169,7 +174,7 @@ class _Analysis:
         self._reasons: list[str] = []
         self._circumstances = Circumstances(archive, {})
 
-    def run(self, *, prefilter: bool) -> CodeAnalysis:
+    def run(self, *, prefilter: bool, keep: bool = False) -> CodeAnalysis:
         findings: list[Finding] = []
         read: list[FileSightings] = []
         commands = _install_commands(self._archive)
@@ -200,7 +205,49 @@ class _Analysis:
             partial=tuple(sorted(self._partial)),
             unverified="; ".join(dict.fromkeys([*self._reasons, *map(_not_kept, sorted(missing))])) or None,
             missing=frozenset(missing),
+            facts=pack(self._kept(read, commands, reached), self._limits.facts_bytes) if keep else None,
         )
+
+    def _kept(
+        self, read: Sequence[FileSightings], commands: Sequence[tuple[str, str]], reached: Collection[str]
+    ) -> KeptCode:
+        """What another ruleset needs to know of the package."""
+        manifest, shown = self._archive.manifest, {each.path for each in read} | {path for path, _ in commands}
+        content = self._content(MANIFEST)
+        scripts = manifest.scripts if manifest is not None else {}
+        lines = {name: _line_of_script(content, f"{name}: ") for name in sorted(scripts)}
+        return KeptCode(
+            format=FORMAT,
+            files=tuple(self._kept_file(each.facts) for each in read),
+            manifest=manifest,
+            commands=tuple(commands),
+            lines={name: line for name, line in lines.items() if line is not None},
+            installation=self._circumstances.ways_at_installation(shown),
+            load=self._circumstances.ways_on_load(shown),
+            installed=frozenset(shown.intersection(reached)),
+            passed_over=tuple(
+                sorted({file.path for file in sources(self._archive)} - {each.path for each in read})
+            ),
+        )
+
+    def _kept_file(self, facts: FileFacts) -> KeptFile:
+        from npmguard.javascript.syntax import source_text  # noqa: PLC0415 - brings tree-sitter with it
+
+        content = self._content(facts.path)
+        text = source_text(content)
+        layers = self._layers.get(facts.path, ())
+        inside = {fact.inside for fact in facts.facts if fact.inside is not None}
+        return KeptFile(
+            facts=replace(facts, layers=()),
+            sha256=sha256(content).hexdigest(),
+            excerpts=tuple((start, end, _excerpt(text, start, end)) for start, end in places_of(facts)),
+            decoded=tuple((start, end, _of_layer(layers, start, end)) for start, end in sorted(inside)),
+            hidden=self._circumstances.hidden_in(facts),
+        )
+
+    def _content(self, path: str) -> bytes:
+        file = self._archive.files.get(path)
+        return (file.content if file else None) or b""
 
     def read(
         self,
@@ -271,56 +318,87 @@ class _Analysis:
         return [file for file in usable if file.path in selected or mentions.named_in(file)]
 
     def _finding(self, candidate: Candidate) -> Finding | None:
-        rule = candidate.rule
-        places = [(sighting, hit) for sighting in candidate.sightings for hit in sighting.places[:_PLACES]]
+        places = places_shown(candidate)
         evidence = tuple(self._evidence(sighting, hit) for sighting, hit in places)
         added = None if self._old is None else any(each.added for each in evidence)
-        if rule.added and added is False:
+        if candidate.rule.introduced and not self._is_introduced(candidate):
             return None
-        if rule.introduced and not self._is_introduced(candidate):
-            return None
-        first = evidence[0]
-        return Finding(
-            rule=rule.id,
-            severity=rule.severity,
-            confidence=rule.confidence,
-            message=rule.title,
-            file=first.file,
-            line=first.line,
-            evidence=evidence,
-            added=added,
-            remediation=rule.remediation,
-            circumstances=self._circumstances.of([hit for _, hit in places], added=added),
-        )
+        circumstances = self._circumstances.of([hit for _, hit in places], added=added)
+        return finding_of(candidate.rule, evidence, added, circumstances)
 
     def _is_introduced(self, candidate: Candidate) -> bool:
         old = self._old
         return old is not None and not any(old.has(each.signal) for each in candidate.sightings)
 
     def _evidence(self, sighting: Sighting, hit: Hit) -> Evidence:
-        signal = self._matcher.ruleset.signals[sighting.signal]
-        kinds = f" ({', '.join(sorted(set(hit.seen.kinds)))})" if hit.seen.kinds else ""
         file = self._archive.files.get(hit.file)
-        content = (file.content if file else None) or b""
+        content = self._content(hit.file)
         from npmguard.javascript.syntax import source_text  # noqa: PLC0415 - brings tree-sitter with it
 
         fact = hit.fact
-        line = fact.line if fact else _line_of_script(content, hit.text)
-        decoded = None
-        if fact is not None and fact.decoded:
-            spelled = fact.value if fact.kind in (FactKind.STRING, FactKind.REGEX) else fact.name
-            decoded = _clipped(spelled or fact.name)
-            if fact.inside is not None:
-                decoded = _of_layer(self._layers.get(hit.file, ()), *fact.inside)
-        return Evidence(
-            signal=sighting.signal,
-            message=signal.title + kinds,
-            file=hit.file,
-            line=line,
-            excerpt=_excerpt(source_text(content), fact.start, fact.end) if fact else _clipped(hit.text),
-            decoded=decoded,
+        inside = fact.inside if fact is not None else None
+        return evidence_of(
+            self._matcher.ruleset,
+            sighting,
+            hit,
+            line=fact.line if fact else _line_of_script(content, hit.text),
+            excerpt=_excerpt(source_text(content), fact.start, fact.end) if fact else None,
+            decoded=_of_layer(self._layers.get(hit.file, ()), *inside) if inside is not None else None,
             added=None if self._old is None else self._old.lacks(sighting.signal, hit, file),
         )
+
+
+def places_shown(candidate: Candidate) -> list[tuple[Sighting, Hit]]:
+    """The places of a rule that holds which its finding shows."""
+    return [(sighting, hit) for sighting in candidate.sightings for hit in sighting.places[:_PLACES]]
+
+
+def finding_of(
+    rule: Rule, evidence: Sequence[Evidence], added: bool | None, circumstances: tuple[Circumstance, ...]
+) -> Finding | None:
+    """The finding of a rule that holds; None where it asks for what a version added, and nothing of it is."""
+    if rule.added and added is False:
+        return None
+    return Finding(
+        rule=rule.id,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        message=rule.title,
+        file=evidence[0].file,
+        line=evidence[0].line,
+        evidence=tuple(evidence),
+        added=added,
+        remediation=rule.remediation,
+        circumstances=circumstances,
+    )
+
+
+def evidence_of(
+    ruleset: Ruleset,
+    sighting: Sighting,
+    hit: Hit,
+    *,
+    line: int | None,
+    excerpt: str | None,
+    decoded: str | None,
+    added: bool | None,
+) -> Evidence:
+    """One place of a finding; *decoded* is the code around it where that is in a layer."""
+    signal, fact = ruleset.signals[sighting.signal], hit.fact
+    kinds = f" ({', '.join(sorted(set(hit.seen.kinds)))})" if hit.seen.kinds else ""
+    shown = None
+    if fact is not None and fact.decoded:
+        spelled = fact.value if fact.kind in (FactKind.STRING, FactKind.REGEX) else fact.name
+        shown = decoded if fact.inside is not None else _clipped(spelled or fact.name)
+    return Evidence(
+        signal=sighting.signal,
+        message=signal.title + kinds,
+        file=hit.file,
+        line=line,
+        excerpt=excerpt if fact is not None else _clipped(hit.text),
+        decoded=shown,
+        added=added,
+    )
 
 
 class _Old:
@@ -413,7 +491,8 @@ def _fired(matcher: Matcher, files: Iterable[FileSightings], manifest: Hits) -> 
 
 
 @lru_cache(maxsize=4)
-def _matcher_of(ruleset: Ruleset) -> Matcher:
+def matcher_of(ruleset: Ruleset) -> Matcher:
+    """The matcher of a ruleset, made once."""
     return Matcher(ruleset)
 
 

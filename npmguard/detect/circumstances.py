@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from npmguard.detect.match import MANIFEST, FileSightings, Hit
 from npmguard.detect.reach import Reach
-from npmguard.model import Circumstance, Context, Fact, FactKind, Finding, PackageArchive, Severity
+from npmguard.model import Circumstance, Context, Fact, FactKind, FileFacts, Finding, PackageArchive, Severity
 from npmguard.package.manifest import INSTALL_SCRIPTS
 
 #: After how long a release that changed nothing of what was found is no news: others have read it by then.
@@ -32,8 +32,23 @@ _PARTS = re.compile(r"[_$]+|(?<=[a-z])(?=[A-Z])")
 _SHOWN = 60
 
 
+class Ways(Protocol):
+    """The ways to the files that run by themselves, see :class:`npmguard.detect.reach.Reach`."""
+
+    @property
+    def installation(self) -> Mapping[str, str]:
+        """Files that run at installation."""
+
+    @property
+    def load(self) -> Mapping[str, str]:
+        """Files that run when the package is loaded."""
+
+
 class Circumstances:
-    """Says of the findings in one package what is known of their places."""
+    """Says of the findings in one package what is known of their places.
+
+    *ways* are known already where the archive's bytes are gone.
+    """
 
     def __init__(
         self,
@@ -41,11 +56,12 @@ class Circumstances:
         at_installation: Mapping[str, str],
         read: Iterable[FileSightings] = (),
         installed: Iterable[str] = (),
+        ways: Ways | None = None,
     ) -> None:
         self._archive = archive
         self._read = {each.path: each for each in read}
         imports = {path: it.imports() for path, it in self._read.items()}
-        self._reach = Reach(archive, at_installation, imports, installed)
+        self._reach: Ways = ways or Reach(archive, at_installation, imports, installed)
         self._lowered: dict[str, bytes] = {}
 
     def of(self, hits: Sequence[Hit], *, added: bool | None) -> tuple[Circumstance, ...]:
@@ -63,6 +79,21 @@ class Circumstances:
         if hidden is not None:
             found.append(Circumstance(Context.HIDDEN, hidden))
         return tuple(found)
+
+    def ways_at_installation(self, paths: Collection[str]) -> dict[str, str]:
+        """The ways by which an installation runs those of *paths* that it runs."""
+        ways = self._reach.installation
+        return {path: ways[path] for path in sorted(paths) if path in ways}
+
+    def ways_on_load(self, paths: Collection[str]) -> dict[str, str]:
+        """The ways by which those of *paths* run that run when the package is loaded."""
+        ways = self._reach.load
+        return {path: ways[path] for path in sorted(paths) if path in ways}
+
+    def hidden_in(self, facts: FileFacts) -> tuple[tuple[int, str], ...]:
+        """The facts of a file, by position, with a word of theirs that its source does not spell."""
+        words = ((index, self._hidden_word(facts.path, fact)) for index, fact in enumerate(facts.facts))
+        return tuple((index, word) for index, word in words if word is not None)
 
     def _at_installation(self, hits: Sequence[Hit]) -> str | None:
         for hit in hits:
