@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha512
 from typing import TYPE_CHECKING, Self
@@ -37,6 +37,7 @@ from npmguard.model import (
     Integrity,
     IntegrityOutcome,
     IntegrityReport,
+    Kept,
     LockedPackage,
     Packument,
     Release,
@@ -85,23 +86,6 @@ _TRUST_LOST = frozenset(
         maintainer_domain.NEW,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What another judgement of a version needs besides its report.
-
-    ``facts`` are None where the tarball was not read, empty where they are over the cap, see
-    :mod:`npmguard.detect.kept`. ``first`` says that the package had no release before, ``lost`` how the release
-    was published otherwise than those before it, ``integrity`` what is stated of its bytes.
-    """
-
-    facts: bytes | None = field(repr=False)
-    first: bool
-    published: datetime | None
-    lost: tuple[str, ...]
-    hashes: tuple[Hash, ...]
-    integrity: Integrity | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -784,6 +784,23 @@ class Specimen:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What another judgement of a version needs besides its report.
+
+    ``facts`` are None where the tarball was not read, empty where they are over the cap, see
+    :mod:`npmguard.detect.kept`. ``first`` says that the package had no release before, ``lost`` how the release
+    was published otherwise than those before it, ``integrity`` what is stated of its bytes.
+    """
+
+    facts: bytes | None = field(repr=False)
+    first: bool
+    published: datetime | None
+    lost: tuple[str, ...]
+    hashes: tuple[Hash, ...]
+    integrity: Integrity | None
+
+
+@dataclass(frozen=True, slots=True)
 class PackageReport:
     """The judgement of one package version, however many places of the lock hold it.
 

@@ -20,7 +20,7 @@ from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
 from npmguard.integrity.sri import compare, compute_hashes
 from npmguard.intel.campaigns import load_campaigns
-from npmguard.judge import Judge, Judgement, Kept, as_locked, unfollowed
+from npmguard.judge import Judge, Judgement, as_locked, unfollowed
 from npmguard.lockfile.resolved import redact
 from npmguard.memory import few_arenas
 from npmguard.model import (
@@ -32,6 +32,7 @@ from npmguard.model import (
     Integrity,
     IntegrityOutcome,
     IntegrityReport,
+    Kept,
     LockedPackage,
     Lockfile,
     LockNode,

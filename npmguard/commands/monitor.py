@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from npmguard.config import Config
     from npmguard.monitor.crew import Crew
     from npmguard.monitor.feed import ChangesFeed
+    from npmguard.monitor.kept_store import KeptStore
     from npmguard.monitor.records import Source
     from npmguard.monitor.run import Monitor, Plan, Tally
     from npmguard.registry.npmrc import NpmConfig
@@ -200,6 +201,96 @@ def backfill(
     )
 
 
+@monitor_app.command("rejudge")
+def rejudge(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Packages; default: all.")
+    ] = None,
+    *,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Versions judged from then on: a date, or 7d; default: all.")
+    ] = None,
+    fetch: Annotated[
+        bool,
+        typer.Option("--fetch", help="Have the next run download what cannot be judged from what was kept."),
+    ] = False,
+    state: StateOption = _DEFAULT_STATE,
+    alerts: AlertsOption = None,
+    alert_on: AlertOnOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Judge stored versions again by the rules and the feed in force, without a download.
+
+    Exit code 0: all are judged by these. 3: some need their tarball again, or an alert was not delivered.
+    """
+    from npmguard.detect.rule import load_ruleset
+    from npmguard.monitor.kept_store import KeptStore
+    from npmguard.monitor.messenger import Messenger
+    from npmguard.monitor.owner import this_owner
+    from npmguard.monitor.rejudge import Rejudge
+    from npmguard.monitor.since import BEGINNING
+    from npmguard.monitor.sinks.targets import open_sinks, take_secrets
+    from npmguard.scanner import Scanner
+    from npmguard.target import parse_spec
+
+    names = frozenset(parse_spec(name)[0] for name in wanted or ())
+    settings = _settings(config, FeedChoice.OFF, None, None, None, alert_on)
+    begin = BEGINNING if since is None else _moment(since, "--since")
+    told = alerts or []
+    sinks = open_sinks(told, settings.alerts, take_secrets(told, settings.alerts, os.environ))
+    stop = threading.Event()
+    try:
+        with _database(state) as engine, Scanner(settings, _npm(), offline=True) as scanner:
+            messenger = Messenger(
+                engine,
+                sinks,
+                settings.alerts,
+                owner=this_owner(),
+                stop=stop,
+                patience=_DATABASE_PATIENCE,
+                say=say,
+            )
+            store = KeptStore(
+                engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts
+            )
+            ruleset = load_ruleset(settings.rules)
+            again = Rejudge(store, ruleset, settings.limits, scanner.known).run(begin, names, fetch=fetch)
+            undelivered = messenger.deliver()
+    except StoreError as error:
+        say(str(error))
+        return INCOMPLETE
+    say(f"{again.seen} versions, {again.judged} judged again, {again.changed} of them otherwise than before")
+    for reason, count in sorted(again.unread.items()):
+        what = "the next monitor run downloads them" if fetch else "--fetch has them downloaded"
+        say(f"{count} need their tarball again: {reason}; {what}")
+    if undelivered:
+        say(f"{undelivered} alerts undelivered")
+    return OK if again.complete and not undelivered else INCOMPLETE
+
+
+@monitor_app.command("prune")
+def prune(
+    *,
+    older_than: Annotated[str, typer.Option("--older-than", help="An age such as 180d, or a date.")],
+    state: StateOption = _DEFAULT_STATE,
+) -> int:
+    """Throw away facts and clean verdicts from before then; what belongs to an incident stays."""
+    from npmguard.monitor.kept_store import KeptStore
+
+    before = _moment(older_than, "--older-than")
+    facts = clean = 0
+    try:
+        with _database(state) as engine:
+            store = KeptStore(engine, patience=_DATABASE_PATIENCE)
+            while any(gone := store.prune(before)):
+                facts, clean = facts + gone[0], clean + gone[1]
+    except StoreError as error:
+        say(str(error))
+        return INCOMPLETE
+    say(f"facts of {facts} versions and {clean} clean verdicts thrown away")
+    return OK
+
+
 @monitor_app.command("status")
 def status(
     *,
@@ -267,11 +358,11 @@ def _monitor(
     stop: threading.Event,
     wanted: tuple[frozenset[str], Source, datetime] | None,
 ) -> Iterator[Monitor]:
+    from npmguard.monitor.kept_store import KeptStore
     from npmguard.monitor.messenger import Messenger
     from npmguard.monitor.owner import this_owner
     from npmguard.monitor.run import Monitor
     from npmguard.monitor.sinks.targets import open_sinks, take_secrets
-    from npmguard.monitor.store import Store
     from npmguard.registry.client import RegistryClient
 
     settings = plan.config
@@ -294,7 +385,8 @@ def _monitor(
             patience=_DATABASE_PATIENCE,
             say=say,
         )
-        store = Store(engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts)
+        store = KeptStore(engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts)
+        _keep_ruleset(store, settings)
         if wanted is not None:
             store.add_names(*wanted)
         yield Monitor(store, crew, client, plan, feed=feed, deliver=messenger.deliver, stop=stop, say=say)
@@ -387,6 +479,33 @@ def _date(text: str) -> datetime:
     except ValueError as error:
         raise UsageError(f"--since {text}: give a date such as 2025-09-08") from error
     return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+
+
+def _moment(text: str, option: str) -> datetime:
+    """A date, or the time that lies so many days, hours or weeks (7d, 12h, 26w) back."""
+    units = {"h": "hours", "d": "days", "w": "weeks"}
+    number, unit = text[:-1], text[-1:]
+    try:
+        if unit in units and number.isascii() and number.isdigit():
+            return datetime.now(UTC) - timedelta(**{units[unit]: int(number)})
+        when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{option} {text}: give an age such as 7d, or a date such as 2025-09-08") from error
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+
+
+def _keep_ruleset(store: KeptStore, settings: Config) -> None:
+    """Note what the rules in force ask for, so that later ones can be held against them."""
+    from npmguard.detect.ruleset import ruleset_digest
+
+    if store.knows_ruleset(ruleset_digest(settings.rules)):
+        return
+    from npmguard.detect.analyse import matcher_of
+    from npmguard.detect.demand import demand_of
+    from npmguard.detect.rule import load_ruleset
+
+    ruleset = load_ruleset(settings.rules)
+    store.keep_ruleset(ruleset.digest, demand_of(matcher_of(ruleset)))
 
 
 def _stopping() -> threading.Event:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from npmguard.errors import StoreError, UsageError
 
 #: The last of the steps in ``migrations/``.
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 _BUSY_SECONDS: Final = 60.0
 _UPGRADE_LOCK: Final = 0x6E706D67  # "npmg": one monitor at a time makes the tables
 _SCRIPTS: Final = Path(__file__).parent / "migrations"

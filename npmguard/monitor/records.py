@@ -141,6 +141,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     ``document`` is the ``npmguard.report/1`` of that one version. Without one, ``problem`` says why there is
     none, and ``absent`` that the registry does not hold it. ``again`` says that another attempt may tell more.
+    ``facts`` are what :mod:`npmguard.monitor.kept` packed, and ``readable`` that those of the code are in it.
     """
 
     verdict: str | None = None
@@ -151,6 +152,8 @@ class Answer(msgspec.Struct, frozen=True):
     problem: str | None = None
     absent: bool = False
     again: bool = False
+    facts: bytes = b""
+    readable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

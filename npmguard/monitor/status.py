@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, Connection, func, select
 
+from npmguard.monitor.kept import CODE_KEPT, CODE_NOT_KEPT
 from npmguard.monitor.outbox import SinkStatus, sink_statuses
 from npmguard.monitor.records import AlertState, NameState, WorkState
-from npmguard.monitor.tables import cursors, names, outbox, verdicts, work
+from npmguard.monitor.tables import cursors, facts, names, outbox, verdicts, work
 from npmguard.report.escape import terminal
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Status:
     ``sequence`` and ``head`` are the feed's (None: never read, not asked); ``head_age`` is how long ago its end
     was reached, ``oldest`` how long the longest waiting version has been queued. ``judged`` and ``throughput``
     are of the last hour, the second in versions a second while there was work.
+    ``facts`` counts the versions of which enough was kept to judge them again.
     """
 
     at: datetime
@@ -41,6 +43,7 @@ class Status:
     sinks: tuple[SinkStatus, ...]
     judged: int
     oldest: timedelta | None
+    facts: Mapping[str, int]
 
     @property
     def lag(self) -> int | None:
@@ -76,6 +79,7 @@ def read_status(engine: Engine, feed: str | None, head: int | None, now: datetim
             sinks=sink_statuses(connection),
             judged=connection.execute(judged).scalar_one(),
             oldest=max(now - waiting, timedelta()) if waiting is not None else None,
+            facts=_facts(connection),
         )
 
 
@@ -92,6 +96,7 @@ def render_text(status: Status) -> str:
         ("versions", status.versions),
         ("verdicts", status.verdicts),
         ("alerts", status.alerts),
+        ("facts", status.facts),
     ):
         told = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
         lines.append(f"{title:<10} {told}")
@@ -127,6 +132,7 @@ def _metrics(status: Status) -> Iterator[str]:
         ("versions", "Versions by state.", "state", status.versions),
         ("verdicts", "Verdicts by kind.", "verdict", status.verdicts),
         ("alerts", "Alerts by state.", "state", status.alerts),
+        ("facts", "Versions that can be judged again, and cannot.", "state", status.facts),
     ):
         yield f"# HELP npmguard_monitor_{name} {text}"
         yield f"# TYPE npmguard_monitor_{name} gauge"
@@ -156,6 +162,12 @@ def _counts(connection: Connection, column: Column[str], keys: Iterable[str]) ->
     rows = connection.execute(select(column, func.count()).group_by(column)).all()
     found = {row[0]: row[1] for row in rows}
     return {str(key): int(found.get(str(key), 0)) for key in keys}
+
+
+def _facts(connection: Connection) -> dict[str, int]:
+    """How many versions can be judged again without a download, and of how many too little was kept."""
+    found = _counts(connection, facts.c.format, (CODE_KEPT, CODE_NOT_KEPT))
+    return {"kept": found[CODE_KEPT], "not kept": found[CODE_NOT_KEPT]}
 
 
 def _seconds(span: timedelta | None) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Table, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from npmguard.monitor.kept import CODE_KEPT, CODE_NOT_KEPT
 from npmguard.monitor.owner import is_dead, this_owner
 from npmguard.monitor.records import (
     Answer,
@@ -30,7 +31,7 @@ from npmguard.monitor.records import (
     WorkState,
     plain,
 )
-from npmguard.monitor.tables import cursors, names, verdicts, work
+from npmguard.monitor.tables import cursors, facts, names, verdicts, work
 from npmguard.monitor.transactions import Transactions
 
 #: For how long a claim holds without being renewed.
@@ -347,6 +348,7 @@ class Store:
                 sha512=answer.sha512,
             )
             self._keep(transaction, judged)
+            self._keep_facts(transaction, order.name, order.version, answer.facts, readable=answer.readable)
             self._raise(transaction, judged)
         return state
 
@@ -363,6 +365,20 @@ class Store:
         }
         keys = ["name", "version", "ruleset"]
         self._upsert(transaction, verdicts, [row], keys, tuple(key for key in row if key not in keys))
+
+    def _keep_facts(
+        self, transaction: Connection, name: str, version: str, content: bytes, *, readable: bool
+    ) -> None:
+        if not content:
+            return
+        row = {
+            "name": name,
+            "version": version,
+            "format": CODE_KEPT if readable else CODE_NOT_KEPT,
+            "stored": self._clock(),
+            "content": content,
+        }
+        self._upsert(transaction, facts, [row], ["name", "version"], ("format", "stored", "content"))
 
     # --- leases --------------------------------------------------------------------------------------------
 

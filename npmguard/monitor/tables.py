@@ -136,6 +136,14 @@ facts: Final = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+#: What the rulesets asked for by which versions were judged, as :class:`npmguard.detect.demand.Demand` in JSON.
+rulesets: Final = Table(
+    "rulesets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
 #: Alerts to deliver. ``id`` follows from what is told and to whom, so that nothing is told twice. ``state`` is
 #: ``pending``, ``delivered`` or ``dead`` (given up).
 outbox: Final = Table(

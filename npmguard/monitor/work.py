@@ -39,11 +39,12 @@ def judge(task: bytes) -> bytes:
 
 
 def _answer(task: Task) -> Answer:
+    from npmguard.monitor.kept import KeptVersion, pack  # noqa: PLC0415 - as the next
     from npmguard.report.json_v1 import render  # noqa: PLC0415 - of the worker's side alone, as the scanner is
 
     try:
         scanner = _bench.scanner(task.config, task.registry)
-        report = scanner.release(task.name, task.version)
+        report, kept = scanner.release_kept(task.name, task.version)
     except NotInRegistry as error:
         return Answer(problem=plain(str(error)), absent=True, again=True)
     except RegistryError as error:
@@ -51,6 +52,7 @@ def _answer(task: Task) -> Answer:
     except NpmguardError as error:  # the settings of this worker's machine: nothing that time will mend
         return Answer(problem=plain(str(error)))
     (package,) = report.packages
+    facts = pack(KeptVersion(report.ruleset, package, kept)) if kept is not None else b""
     return Answer(
         verdict=package.verdict.value,
         ruleset=report.ruleset,
@@ -58,6 +60,8 @@ def _answer(task: Task) -> Answer:
         sha512=_sha512(report),
         problem=plain(package.unverified_reason) if package.unverified_reason is not None else None,
         again=package.verdict is Verdict.UNVERIFIED and package.integrity.registry not in _READ,
+        facts=facts,
+        readable=bool(facts and kept is not None and kept.facts),
     )
 
 
@@ -89,7 +93,7 @@ class _Bench(threading.local):
             npm = load_npm_config(Path(), os.environ)
             if registry is not None:
                 npm = replace(npm, registry=registry)
-            self._scanner = Scanner(config, npm)
+            self._scanner = Scanner(config, npm, facts=True)
             self._for, self._left, self._until = (config, registry), _TASKS, time.monotonic() + _SECONDS
         self._left -= 1
         return self._scanner
