@@ -8,6 +8,7 @@ import pytest
 
 from tests.changes import ChangingRegistry, days_ago, harmless
 from tests.command import Result, npmguard
+from tests.feeds import osv_record, zipped
 from tests.monitor_runs import Runner, publish_pair
 from tests.servers import Reply
 
@@ -103,6 +104,17 @@ def with_rule(runner: Runner, signals: str, **more: str) -> None:
     (runner.home / "npmguard.toml").write_text(f'rules = ["{folder}"]\n')
 
 
+def learn(runner: Runner, name: str, version: str) -> None:
+    """Have the index of known malware name that version."""
+    runner.registry.outage = None
+    runner.registry.route("/all.zip", Reply(zipped(osv_record("MAL-2026-7", name, version))))
+    with (runner.home / "npmguard.toml").open("a") as settings:
+        settings.write(f'[feed]\nurl = "{runner.registry.url}all.zip"\n')
+    done = npmguard("feed", "update", env=runner.environment, cwd=runner.home)
+    assert done.code == 0, done.stderr
+    runner.registry.outage = Reply(status=503)
+
+
 def test_a_new_rule_finds_what_was_clean_without_a_download(runner: Runner) -> None:
     runner.registry.release("tool", "1.0.0", harmless("tool", "1.0.0", **FILES), at=days_ago(2))
     runner.registry.release("plain", "1.0.0", harmless("plain", "1.0.0"), at=days_ago(2))
@@ -121,6 +133,13 @@ def test_a_new_rule_finds_what_was_clean_without_a_download(runner: Runner) -> N
     once_more = run(runner, "rejudge", "--since", "7d")
     assert (once_more.code, "0 judged again" in once_more.stderr) == (0, True), once_more.stderr
     assert runner.alerts.read_bytes() == told
+    learn(runner, "plain", "1.0.0")
+    asked = len(runner.registry.paths)
+    learned = run(runner, "rejudge", "plain", "taken")
+    assert (learned.code, "3 versions, 1 judged again, 1 of" in learned.stderr) == (0, True), learned.stderr
+    assert runner.told_releases() == ["plain@1.0.0", "taken@1.0.1", "tool@1.0.0"]
+    assert len(runner.registry.paths) == asked
+    assert "0 judged again" in run(runner, "rejudge").stderr
 
 
 def test_what_no_rule_asked_for_is_downloaded_again(runner: Runner) -> None:
@@ -133,14 +152,34 @@ def test_what_no_rule_asked_for_is_downloaded_again(runner: Runner) -> None:
     assert run(runner, "rejudge").code == 0
 
 
-def test_what_is_over_the_cap_is_told(runner: Runner) -> None:
+def test_what_is_over_the_cap_is_told(registry: ChangingRegistry, tmp_path: Path) -> None:
+    runner = Runner(tmp_path, registry, str(tmp_path / "state.db"), workers=1)
     (runner.home / "npmguard.toml").write_text("[limits]\nfacts-bytes = 100\n")
-    runner.registry.release("tool", "1.0.0", harmless("tool", "1.0.0", **FILES), at=days_ago(2))
+    registry.release("tool", "1.0.0", harmless("tool", "1.0.0", **FILES), at=days_ago(2))
     assert runner.once().code == 0
     assert "facts      1 not kept" in run_status(runner)
     with_rule(runner, "names-shell-profile, writes-file")
     again = run(runner, "rejudge")
     assert (again.code, "1 need their tarball again: their facts" in again.stderr) == (3, True), again.stderr
+
+
+def test_what_cannot_be_compared_is_judged_and_told_until_it_is_read_again(
+    registry: ChangingRegistry, tmp_path: Path
+) -> None:
+    """The version before is older than what the monitor was told to look at, so nothing was kept of it."""
+    runner = Runner(tmp_path, registry, str(tmp_path / "state.db"), workers=1)
+    registry.release("tool", "0.9.0", harmless("tool", "0.9.0"), at=days_ago(30))
+    registry.release("tool", "1.0.0", harmless("tool", "1.0.0", **FILES), at=days_ago(2))
+    assert runner.once("--since", days_ago(10).date().isoformat()).code == 0
+    assert (runner.judged(), runner.told_releases()) == (["tool@1.0.0"], [])
+    with_rule(runner, "names-shell-profile, writes-file")
+    for arguments in ((), ("--fetch",)):
+        again = run(runner, "rejudge", *arguments)
+        assert (again.code, "1 need their tarball again: what they are" in again.stderr) == (3, True)
+        assert runner.told_releases() == ["tool@1.0.0"]
+    assert runner.once().code == 0
+    assert run(runner, "rejudge").code == 0
+    assert runner.told_releases() == ["tool@1.0.0"]
 
 
 def test_old_clean_verdicts_are_thrown_away_and_incidents_stay(runner: Runner) -> None:
