@@ -5,13 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
+from npmguard.config import Limits
+from npmguard.detect.analyse import matcher_of
+from npmguard.detect.demand import demand_of
+from npmguard.detect.rule import load_ruleset
+from npmguard.model import Kept, PackageReport, Verdict
+from npmguard.monitor.database import open_database
+from npmguard.monitor.kept import KeptVersion, pack
+from npmguard.monitor.kept_store import KeptStore
+from npmguard.monitor.records import Answer, Judged, Reading, Source
+from npmguard.monitor.rejudge import Rejudge
+from npmguard.monitor.since import BEGINNING
+from npmguard.worker import analyse_tarball
 from tests.changes import ChangingRegistry, days_ago, harmless
 from tests.command import Result, npmguard
 from tests.feeds import osv_record, zipped
+from tests.fixture_packages import load_case
 from tests.monitor_runs import Runner, publish_pair
 from tests.servers import Reply
 
+RULES = load_ruleset()
 MANIFEST = b'{"name": "tool", "version": "1.0.0", "scripts": {"postinstall": "node setup.js"}}'
 SETUP = b"""
 const fs = require("fs"), os = require("os"), path = require("path");
@@ -180,6 +195,48 @@ def test_what_cannot_be_compared_is_judged_and_told_until_it_is_read_again(
     assert runner.once().code == 0
     assert run(runner, "rejudge").code == 0
     assert runner.told_releases() == ["tool@1.0.0"]
+
+
+def test_a_run_that_was_ended_is_followed_by_one_that_does_the_rest(state: str) -> None:
+    """Several pages of versions, all taken over; each is told once, whenever the run ends."""
+    package = load_case("esm-clipper", "after")
+    analysis = analyse_tarball(package, RULES, Limits(), facts=True)
+    kept = Kept(analysis.facts, False, None, (), analysis.hashes, None)
+    told: list[str] = []
+
+    def tell(_: Connection, judged: Judged) -> None:
+        if judged.name == "p070" and "p070" not in ended:
+            ended.append(judged.name)
+            raise KeyboardInterrupt
+        told.append(f"{judged.name} {judged.verdict}")
+
+    ended = ["p070"]
+    engine = open_database(state)
+    try:
+        store = KeptStore(engine, raise_alerts=tell)
+        names = [f"p{number:03}" for number in range(120)]
+        store.add_names(names, Source.BACKFILL, BEGINNING)
+        orders = store.claim_names(120)
+        store.finish_names([Reading(order, (("1.0.0", None),), "digest") for order in orders])
+        answers = []
+        for order in store.claim_versions(120):
+            report = PackageReport(order.name, "1.0.0", (), 0, Verdict.CLEAN)
+            content = pack(KeptVersion("old", report, kept))
+            clean = Answer(verdict="clean", ruleset="old", document=b"{}", facts=content, readable=True)
+            answers.append((order, clean))
+        store.finish_versions(answers)
+        store.keep_ruleset("old", demand_of(matcher_of(RULES)))
+        told.clear()
+        ended.clear()
+        rejudge = Rejudge(store, RULES, Limits(), lambda packages: [(Verdict.UNVERIFIED, ())] * len(packages))
+        with pytest.raises(KeyboardInterrupt):
+            rejudge.run(BEGINNING)
+        assert told == [f"{name} malicious" for name in names[:70]]
+        again = rejudge.run(BEGINNING)
+        assert (again.seen, again.judged, again.changed, again.complete) == (120, 50, 50, True)
+        assert told == [f"{name} malicious" for name in names]
+    finally:
+        engine.dispose()
 
 
 def test_old_clean_verdicts_are_thrown_away_and_incidents_stay(runner: Runner) -> None:
