@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from npmguard.commands.monitor_again import prune, rejudge
 from npmguard.commands.monitor_incidents import incidents
+from npmguard.commands.monitor_state import (
+    DATABASE_PATIENCE,
+    DEFAULT_STATE,
+    AlertOn,
+    AlertOnOption,
+    AlertsOption,
+    StateOption,
+    open_state,
+)
 from npmguard.commands.options import ConfigOption, FeedChoice, FeedOption
 from npmguard.commands.output import emit, say
 from npmguard.commands.running import settings_of
@@ -25,8 +33,6 @@ from npmguard.errors import ConfigError, StoreError, UsageError
 from npmguard.outcome import INCOMPLETE, OK
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from npmguard.config import Config
     from npmguard.monitor.crew import Crew
     from npmguard.monitor.feed import ChangesFeed
@@ -36,25 +42,12 @@ if TYPE_CHECKING:
     from npmguard.registry.npmrc import NpmConfig
 
 
-class AlertOn(StrEnum):
-    """From which verdict on an incident is told."""
-
-    MALICIOUS = "malicious"
-    SUSPICIOUS = "suspicious"
-
-
 monitor_app = typer.Typer(
     help="Judge every new version of a registry as it is published, and tell of what is found.",
     invoke_without_command=True,
     no_args_is_help=True,
 )
 
-StateOption = Annotated[
-    str,
-    typer.Option(
-        "--state", envvar="NPMGUARD_STATE", help="Where the state is: a file, or postgresql://host/database."
-    ),
-]
 ChangesOption = Annotated[
     str, typer.Option("--changes-url", help="The registry's changes feed; default: that of registry.npmjs.org.")
 ]
@@ -77,20 +70,6 @@ RateOption = Annotated[
 PatienceOption = Annotated[
     float, typer.Option("--patience", min=0.0, help="Seconds to wait for what failed before giving up.")
 ]
-AlertsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--alerts",
-        metavar="KIND:TARGET",
-        help="Whom to tell, repeatable: jsonl:FILE, webhook:URL, slack:URL, teams:URL, mailto:ADDRESS,"
-        " atom:FILE, osv:FOLDER.",
-    ),
-]
-AlertOnOption = Annotated[
-    AlertOn | None, typer.Option("--alert-on", help="The verdict from which on to tell; default: malicious.")
-]
-_DEFAULT_STATE = "npmguard-monitor.db"
-_DATABASE_PATIENCE = 120.0
 
 
 @monitor_app.callback()
@@ -101,7 +80,7 @@ def monitor(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until SIGTERM or Ctrl-C.")] = False,
     registry: RegistryOption = None,
     changes_url: ChangesOption = "",
-    state: StateOption = _DEFAULT_STATE,
+    state: StateOption = DEFAULT_STATE,
     watch: Annotated[
         list[Path] | None,
         typer.Option("--watch", help="Only names in these lists (.txt), lockfiles or SBOMs, repeatable."),
@@ -151,6 +130,8 @@ def monitor(
 
 
 monitor_app.command("incidents")(incidents)
+monitor_app.command("rejudge")(rejudge)
+monitor_app.command("prune")(prune)
 
 
 @monitor_app.command("backfill")
@@ -164,7 +145,7 @@ def backfill(
         str | None, typer.Option("--since", help="Versions published from this date on; default: all.")
     ] = None,
     registry: RegistryOption = None,
-    state: StateOption = _DEFAULT_STATE,
+    state: StateOption = DEFAULT_STATE,
     patience: PatienceOption = 60.0,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
@@ -201,101 +182,11 @@ def backfill(
     )
 
 
-@monitor_app.command("rejudge")
-def rejudge(
-    wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Packages; default: all.")
-    ] = None,
-    *,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Versions judged from then on: a date, or 7d; default: all.")
-    ] = None,
-    fetch: Annotated[
-        bool,
-        typer.Option("--fetch", help="Have the next run download what cannot be judged from what was kept."),
-    ] = False,
-    state: StateOption = _DEFAULT_STATE,
-    alerts: AlertsOption = None,
-    alert_on: AlertOnOption = None,
-    config: ConfigOption = None,
-) -> int:
-    """Judge stored versions again by the rules and the feed in force, without a download.
-
-    Exit code 0: all are judged by these. 3: some need their tarball again, or an alert was not delivered.
-    """
-    from npmguard.detect.rule import load_ruleset
-    from npmguard.monitor.kept_store import KeptStore
-    from npmguard.monitor.messenger import Messenger
-    from npmguard.monitor.owner import this_owner
-    from npmguard.monitor.rejudge import Rejudge
-    from npmguard.monitor.since import BEGINNING
-    from npmguard.monitor.sinks.targets import open_sinks, take_secrets
-    from npmguard.scanner import Scanner
-    from npmguard.target import parse_spec
-
-    names = frozenset(parse_spec(name)[0] for name in wanted or ())
-    settings = _settings(config, FeedChoice.OFF, None, None, None, alert_on)
-    begin = BEGINNING if since is None else _moment(since, "--since")
-    told = alerts or []
-    sinks = open_sinks(told, settings.alerts, take_secrets(told, settings.alerts, os.environ))
-    stop = threading.Event()
-    try:
-        with _database(state) as engine, Scanner(settings, _npm(), offline=True) as scanner:
-            messenger = Messenger(
-                engine,
-                sinks,
-                settings.alerts,
-                owner=this_owner(),
-                stop=stop,
-                patience=_DATABASE_PATIENCE,
-                say=say,
-            )
-            store = KeptStore(
-                engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts
-            )
-            ruleset = load_ruleset(settings.rules)
-            again = Rejudge(store, ruleset, settings.limits, scanner.known).run(begin, names, fetch=fetch)
-            undelivered = messenger.deliver()
-    except StoreError as error:
-        say(str(error))
-        return INCOMPLETE
-    say(f"{again.seen} versions, {again.judged} judged again, {again.changed} of them otherwise than before")
-    for reason, count in sorted(again.unread.items()):
-        what = "the next monitor run downloads them" if fetch else "--fetch has them downloaded"
-        say(f"{count} need their tarball again: {reason}; {what}")
-    if undelivered:
-        say(f"{undelivered} alerts undelivered")
-    return OK if again.complete and not undelivered else INCOMPLETE
-
-
-@monitor_app.command("prune")
-def prune(
-    *,
-    older_than: Annotated[str, typer.Option("--older-than", help="An age such as 180d, or a date.")],
-    state: StateOption = _DEFAULT_STATE,
-) -> int:
-    """Throw away facts and clean verdicts from before then; what belongs to an incident stays."""
-    from npmguard.monitor.kept_store import KeptStore
-
-    before = _moment(older_than, "--older-than")
-    facts = clean = 0
-    try:
-        with _database(state) as engine:
-            store = KeptStore(engine, patience=_DATABASE_PATIENCE)
-            while any(gone := store.prune(before)):
-                facts, clean = facts + gone[0], clean + gone[1]
-    except StoreError as error:
-        say(str(error))
-        return INCOMPLETE
-    say(f"facts of {facts} versions and {clean} clean verdicts thrown away")
-    return OK
-
-
 @monitor_app.command("status")
 def status(
     *,
     changes_url: ChangesOption = "",
-    state: StateOption = _DEFAULT_STATE,
+    state: StateOption = DEFAULT_STATE,
     prometheus: Annotated[
         Path | None,
         typer.Option("--prometheus", help="Write Prometheus' text format to this file, - for standard output."),
@@ -307,7 +198,7 @@ def status(
     from npmguard.monitor.status import read_status, render_prometheus, render_text
 
     settings = settings_of(Path(), config)
-    with _database(state) as engine:
+    with open_state(state) as engine:
         found = read_status(engine, changes_url or None, None, datetime.now(UTC))
         if found.feed is not None:
             with _feed(found.feed, settings) as feed:
@@ -372,7 +263,7 @@ def _monitor(
         npm = replace(npm, registry=plan.registry)
     folder = settings.cache.path if settings.cache.enabled else None
     with ExitStack() as stack:
-        engine = stack.enter_context(_database(state))
+        engine = stack.enter_context(open_state(state))
         crew = stack.enter_context(_crew(workers, scheduler))
         client = stack.enter_context(RegistryClient(npm, settings.network, settings.limits, folder))
         feed = stack.enter_context(_feed(feed_url, settings)) if feed_url else None
@@ -382,29 +273,14 @@ def _monitor(
             settings.alerts,
             owner=this_owner(),
             stop=stop,
-            patience=_DATABASE_PATIENCE,
+            patience=DATABASE_PATIENCE,
             say=say,
         )
-        store = KeptStore(engine, patience=_DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts)
+        store = KeptStore(engine, patience=DATABASE_PATIENCE, stop=stop, raise_alerts=messenger.raise_alerts)
         _keep_ruleset(store, settings)
         if wanted is not None:
             store.add_names(*wanted)
         yield Monitor(store, crew, client, plan, feed=feed, deliver=messenger.deliver, stop=stop, say=say)
-
-
-@contextmanager
-def _database(state: str) -> Iterator[Engine]:
-    """The state, opened; what it takes to open it is hidden from every process that is started later on."""
-    from npmguard.monitor.database import open_database, take_secrets
-
-    parameters = take_secrets(os.environ)
-    os.environ.pop("NPMGUARD_STATE", None)
-    sys.argv[1:] = []  # multiprocessing hands them on
-    engine = open_database(state, parameters)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
 
 
 @contextmanager
@@ -478,19 +354,6 @@ def _date(text: str) -> datetime:
         when = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"--since {text}: give a date such as 2025-09-08") from error
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-
-
-def _moment(text: str, option: str) -> datetime:
-    """A date, or the time that lies so many days, hours or weeks (7d, 12h, 26w) back."""
-    units = {"h": "hours", "d": "days", "w": "weeks"}
-    number, unit = text[:-1], text[-1:]
-    try:
-        if unit in units and number.isascii() and number.isdigit():
-            return datetime.now(UTC) - timedelta(**{units[unit]: int(number)})
-        when = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} {text}: give an age such as 7d, or a date such as 2025-09-08") from error
     return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
