@@ -556,7 +556,8 @@ class Judge:
     def _pool(self) -> AnalysisPool:
         with self._pool_lock:
             if self._started_pool is None:
-                from npmguard.pool import AnalysisPool  # noqa: PLC0415 - a scan that knows all needs no workers
+                from npmguard.compiled import CompiledRules  # noqa: PLC0415 - a scan that knows all needs no workers
+                from npmguard.pool import AnalysisPool  # noqa: PLC0415 - as above
 
                 self._started_pool = AnalysisPool(
                     self._config.jobs,
@@ -566,6 +567,9 @@ class Judge:
                     indicators=self._indicators,
                     require_sandbox=self._config.sandbox.required,
                     facts=self._facts,
+                    compiled=CompiledRules(
+                        self._config.cache.path if self._config.cache.enabled else None, self.ruleset
+                    ),
                 )
             return self._started_pool
 

@@ -22,6 +22,7 @@ from npmguard.sandbox.enter import require
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from npmguard.compiled import CompiledRules
     from npmguard.config import Limits
     from npmguard.model import Indicator
 
@@ -48,7 +49,9 @@ class AnalysisPool:
     """As many worker processes as *jobs*, started when first needed; safe to call from many threads.
 
     ``analyse`` blocks its caller until a worker is free, so that the callers' number bounds the bytes in
-    flight. *require_sandbox* has no package read by a worker that is not in the whole sandbox.
+    flight. *require_sandbox* has no package read by a worker that is not in the whole sandbox. *compiled* is
+    where the prefilter's compiled conditions come from, and where they are put; without it, each worker
+    compiles them.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class AnalysisPool:
         indicators: tuple[Indicator, ...] = (),
         require_sandbox: bool = False,
         facts: bool = False,
+        compiled: CompiledRules | None = None,
     ) -> None:
         self._turn = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pool
         turn = self._turn.fileno()
@@ -68,14 +72,14 @@ class AnalysisPool:
         settings = msgspec.msgpack.encode(Settings(rules, limits, prefilter, indicators, timed, facts, turn))
         self._seconds = limits.analysis_seconds * GRACE + 5.0
         self._decoder = msgspec.msgpack.Decoder(TarballAnalysis)
+        self._closed = threading.Event()
         self._workers = [
-            _Worker(settings, turn, require_sandbox=require_sandbox, timed=timed)
+            _Worker(settings, turn, compiled, self._closed, require_sandbox=require_sandbox, timed=timed)
             for _ in range(jobs or os.cpu_count() or 1)
         ]
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
-        self._closed = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -129,9 +133,20 @@ class AnalysisPool:
 class _Worker:
     """One worker process, started at the first request and again after it was ended."""
 
-    def __init__(self, settings: bytes, turn: int, *, require_sandbox: bool, timed: bool) -> None:
+    def __init__(
+        self,
+        settings: bytes,
+        turn: int,
+        compiled: CompiledRules | None,
+        closed: threading.Event,
+        *,
+        require_sandbox: bool,
+        timed: bool,
+    ) -> None:
         self._settings = settings
         self._turn = turn
+        self._compiled = compiled
+        self._closed = closed
         self._require_sandbox = require_sandbox
         self._timed = timed
         self._process: subprocess.Popen[bytes] | None = None
@@ -168,6 +183,21 @@ class _Worker:
                 continue  # what was still buffered has no reader any more
 
     def _start(self) -> subprocess.Popen[bytes]:
+        """Start a process; where the prefilter was never compiled, one does that while the others wait."""
+        compiled = self._compiled
+        if compiled is None:
+            return self._start_with(b"")
+        known = compiled.get()
+        if not known:
+            with compiled.starting:
+                if self._closed.is_set():
+                    raise WorkerFailure("was not started any more")
+                known = compiled.get()
+                if not known:
+                    return self._start_with(known)
+        return self._start_with(known)
+
+    def _start_with(self, known: bytes) -> subprocess.Popen[bytes]:
         last_words, messages = os.pipe()
         os.set_blocking(messages, False)  # a worker that says too much loses the rest, and waits for nobody
         self._messages = os.fdopen(last_words, "rb", buffering=0)
@@ -182,8 +212,14 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the scan; it ends its workers itself
         )
         os.close(messages)
-        _write(process, self._settings)
+        try:
+            _write(process, self._settings, known)
+        except BrokenPipeError:
+            raise WorkerFailure(self._death()) from None
         self.sandbox = msgspec.msgpack.decode(self._receive(process, _START_SECONDS), type=Sandbox)
+        made = self._receive(process, _START_SECONDS)  # before it has seen any package
+        if made and self._compiled is not None:
+            self._compiled.put(made)
         if self._require_sandbox:
             require(self.sandbox)
         return process

@@ -1,12 +1,13 @@
 """What a scan and its worker processes say to each other: frames of bytes on pipes.
 
 A frame is an 8-byte big-endian length, then that many bytes. The first frame to a worker holds
-:class:`Settings`, and is answered with the :class:`~npmguard.model.Sandbox` that the worker is in from then on;
-after it each request is a frame with the tarball and a frame with the baseline's tarball
-(empty: none), and each answer a frame with a :class:`~npmguard.model.TarballAnalysis` in MessagePack and a
-frame that is empty, or :data:`ENOUGH` where the worker has grown and asks to be replaced. Where stages are
-timed, a third frame holds :data:`~npmguard.timing.Costs`. No pickle: what a worker that was taken over can send
-is data of one shape.
+:class:`Settings`, the second the compiled conditions of its prefilter (empty: none are known). They are
+answered with the :class:`~npmguard.model.Sandbox` that the worker is in from then on, and a frame with the
+conditions that it had to compile (empty: none); after it each request is a frame with the tarball and a frame
+with the baseline's tarball (empty: none), and each answer a frame with a
+:class:`~npmguard.model.TarballAnalysis` in MessagePack and a frame that is empty, or :data:`ENOUGH` where the
+worker has grown and asks to be replaced. Where stages are timed, a third frame holds
+:data:`~npmguard.timing.Costs`. No pickle: what a worker that was taken over can send is data of one shape.
 """
 
 from __future__ import annotations

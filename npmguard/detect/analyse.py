@@ -165,7 +165,7 @@ class _Analysis:
         self._archive = archive
         self._limits = limits
         self._matcher = matcher_of(ruleset)
-        self._prefilter = _prefilter_of(ruleset)
+        self._prefilter = prefilter_of(ruleset)
         self._files = ArchiveFiles(archive, limits.source_bytes)
         self._old = _Old(baseline, self, limits) if baseline is not None else None
         self._end = time.thread_time() + limits.analysis_seconds
@@ -497,7 +497,8 @@ def matcher_of(ruleset: Ruleset) -> Matcher:
 
 
 @lru_cache(maxsize=4)
-def _prefilter_of(ruleset: Ruleset) -> Prefilter:
+def prefilter_of(ruleset: Ruleset) -> Prefilter:
+    """The prefilter of a ruleset, made once."""
     return Prefilter(ruleset)
 
 

@@ -16,6 +16,7 @@ builds strings is parsed. A rule for a whole package is possible when its files 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
@@ -103,6 +104,26 @@ class Prefilter:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
+
+    def compiled(self) -> bytes:
+        """The compiled conditions, for :meth:`take` of a prefilter of the same ruleset in another process."""
+        rules = io.BytesIO()
+        self._rules.serialize_into(rules)
+        return rules.getvalue()
+
+    def take(self, compiled: bytes) -> bool:
+        """Use conditions that were compiled before; False, and nothing is changed, where yara-x refuses them.
+
+        The bytes are believed: whoever hands them in knows that they are those of :meth:`compiled`, made of
+        the same ruleset by the same yara-x.
+        """
+        import yara_x  # noqa: PLC0415 - a warm scan reads no package
+
+        try:
+            self._rules = yara_x.Rules.deserialize_from(io.BytesIO(compiled))
+        except OSError:  # which yara-x raises for any bytes that it cannot read
+            return False
+        return True
 
     def select(self, files: Iterable[tuple[str, bytes]]) -> frozenset[str]:
         """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
@@ -205,14 +226,20 @@ class Prefilter:
         return min(asked, default=0) if len(asked) == len(match.entries) else 0
 
     @cached_property
-    def _scanner(self) -> yara_x.Scanner:
+    def _rules(self) -> yara_x.Rules:
         import yara_x  # noqa: PLC0415 - a warm scan reads no package
 
         compiler = yara_x.Compiler()
         compiler.define_global(_HAS_ADDRESS, False)
         compiler.define_global(_PUSHED, False)
         compiler.add_source(source_of(self._ruleset))
-        scanner = yara_x.Scanner(compiler.build())
+        return compiler.build()
+
+    @cached_property
+    def _scanner(self) -> yara_x.Scanner:
+        import yara_x  # noqa: PLC0415 - as above
+
+        scanner = yara_x.Scanner(self._rules)
         scanner.fast_scan(True)
         return scanner
 
