@@ -359,7 +359,7 @@ class _Trees:
         return _all_of(needed)
 
     def signal(self, name: str, names: str, *, assume: bool) -> str:
-        return self.match(self._signals[name].match, names, assume=assume)
+        return self._atoms.condition(self.match(self._signals[name].match, names, assume=assume))
 
     def _entry(self, entry: Entry, names: str, *, assume: bool) -> str:
         if isinstance(entry, str):
