@@ -1,0 +1,1 @@
+"""The parts of ``make bench``, each with its own inputs and its own table."""
