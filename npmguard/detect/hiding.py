@@ -21,9 +21,12 @@ EVALUATION = (
 )
 """What has text run as code."""
 
+NUMBERS = (r"/(\b(0x[0-9a-fA-F]{1,2}|[0-9]{1,3})\s*,\s*){15}/",)
+"""Lists of bytes."""
+
 HIDING = (
     r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",
-    r"/(\b(0x[0-9a-fA-F]{1,2}|[0-9]{1,3})\s*,\s*){15}/",
+    *NUMBERS,
     r"/fromCharCode|fromCodePoint|codePointAt|createDecipher|inflate(Sync|Raw)|gunzip|brotliDecompress/",
     r"/(%[2-7][0-9a-fA-F]){4}/",
     r"/reverse[\"'`]?\s*\]?\s*\(\s*\)\s*(\.|\[)\s*[\"'`]?join/",
@@ -32,14 +35,19 @@ HIDING = (
 )
 """What hides that text from the prefilter: a file with both is parsed."""
 
+UNSEEN = (
+    r"/(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]){2}/",
+    r"/(\xef\xbb\xbf|\xe1\xa0\x8e|\xe3\x85\xa4|\xef\xbe\xa0|\xe1\x85[\x9f\xa0]|\xcd\x8f|\xc2\xad){2}/",
+    r"/([\xee\xef][\x80-\xbf]{2}|[\xf3\xf4][\x80-\xbf]{3}){12}/",
+    r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
+)
+"""Characters that nobody sees, as bytes of UTF-8."""
+
 SHAPE_MARKS = {
     "invisible-payload": (
-        r"/(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]){2}/",
-        r"/(\xef\xbb\xbf|\xe1\xa0\x8e|\xe3\x85\xa4|\xef\xbe\xa0|\xe1\x85[\x9f\xa0]|\xcd\x8f|\xc2\xad){2}/",
-        r"/([\xee\xef][\x80-\xbf]{2}|[\xf3\xf4][\x80-\xbf]{3}){12}/",
+        *UNSEEN,
         r"/(\\u(\{0{0,2}[eE]0[01][0-9a-fA-F]{2}\}|[dD][bB]40\\u[dD][0-9a-fA-F]{3})){12}/",
         r"/(\\u\{?([fF][eE]0[0-9a-fA-F]|200[b-fB-F]|206[0-4])\}?){8}/",
-        r"/([\x20-\x7e]{1,4}(\xef\xb8[\x80-\x8f]|\xf3\xa0[\x80-\x87][\x80-\xbf]|\xe2\x80[\x8b-\x8f])){4}/",
     ),
     # A table that replaces itself is called where that is done: ``return (t = function () { return n })()``.
     "string-array-decoder": (

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.cross_files import between
-from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
+from npmguard.detect.hiding import EVALUATION, HIDING, NUMBERS, SHAPE_MARKS, UNSEEN
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
-from npmguard.detect.shape_marks import SHAPE_GROUPS
+from npmguard.detect.screens import Screens
+from npmguard.detect.shape_marks import LONG_WAITS, SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_marks import Mark, MarkKind, Marks, sink_marks, source_marks
 from npmguard.javascript.flow_words import FLOW_TARGET, RARE_SOURCES, Source, flow_of
@@ -187,13 +188,13 @@ class Prefilter:
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         addresses = addresses_of(content)
+        held = _SCREENS.holding(content)
         scanner = self._scanner
         scanner.set_global(_HAS_ADDRESS, bool(addresses))
-        scanner.set_global(_PUSHED, value=True)
+        scanner.set_global(_PUSHED, not held.isdisjoint(_BLANKS) and _has_pushed(content))
+        for name in _SCREENS.names.values():
+            scanner.set_global(name, name in held)
         fired = frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
-        if _BLANKS in fired and not _has_pushed(content):  # as in any code that is nested deep
-            scanner.set_global(_PUSHED, value=False)
-            fired = frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
         return fired, addresses
 
     def _possible_over(self, together: set[str], addresses: int) -> bool:
@@ -232,6 +233,8 @@ class Prefilter:
         compiler = yara_x.Compiler()
         compiler.define_global(_HAS_ADDRESS, False)
         compiler.define_global(_PUSHED, False)
+        for name in _SCREENS.names.values():
+            compiler.define_global(name, False)
         compiler.add_source(source_of(self._ruleset))
         return compiler.build()
 
@@ -289,7 +292,6 @@ def source_of(ruleset: Ruleset) -> str:
     words = sorted(trees.words)
     rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
     rules.append((_WORDS, _any_of(words)))
-    rules.append((_BLANKS, atoms.any_of(SHAPE_MARKS[_OUT_OF_SIGHT])))
     rules += trees.ends(ruleset)
     rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
     text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
@@ -298,8 +300,9 @@ def source_of(ruleset: Ruleset) -> str:
 
 _HAS_ADDRESS = "has_address"
 _PUSHED = "pushed"  # something stands out of sight behind blanks
-_BLANKS = "blanks"  # something may
 _OUT_OF_SIGHT = "code-out-of-sight"
+_SCREENS = Screens((*NUMBERS, *LONG_WAITS, *SHAPE_MARKS[_OUT_OF_SIGHT], *UNSEEN))
+_BLANKS = frozenset(_SCREENS.names[mark] for mark in SHAPE_MARKS[_OUT_OF_SIGHT])  # something may be pushed
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
 _CERTAIN = "certain"  # possible, wherever in the file the words for it stand
@@ -367,7 +370,7 @@ class _Trees:
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
         if entry.kind is ClauseKind.SHAPE and entry.names == (_OUT_OF_SIGHT,):
-            return _all_of([_PUSHED, self._atoms.any_of(SHAPE_MARKS[_OUT_OF_SIGHT])])
+            return _PUSHED
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
@@ -514,6 +517,8 @@ class _Atoms:
         return _any_of([self.pattern(pattern) for pattern in patterns])
 
     def pattern(self, pattern: str) -> str:
+        if pattern in _SCREENS.names:
+            return _SCREENS.names[pattern]
         return self._names.setdefault(pattern, f"atom_{len(self._names)}")
 
     def condition(self, condition: str) -> str:

@@ -21,7 +21,10 @@ _DISK = (
     r"/(rm|rmSync|rmdir|rmdirSync|rimraf|rimrafSync|sync|remove|removeSync)[\"'`]?\]?\(\s*[\"'`](\/|[a-zA-Z]:)/"
 )
 _FACTOR = r"[0-9][0-9e.]{0,8}"
-_HOURS = rf"/,\s*([1-9][0-9]{{2,4}}00000|[0-9.]{{1,9}}e[6-9]|{_FACTOR}(\s*\*\s*{_FACTOR}){{2,6}})\s*\)/"
+LONG_WAITS: Final = (
+    rf"/,\s*([1-9][0-9]{{2,4}}00000|[0-9.]{{1,9}}e[6-9]|{_FACTOR}(\s*\*\s*{_FACTOR}){{2,6}})\s*\)/",
+)
+"""A number of milliseconds that makes hours, as the last argument."""
 _METHODS = {
     "Array.prototype": "filter|map|forEach|push|pop|slice|splice|concat|indexOf|includes|join|sort|find",
     "String.prototype": "split|replace|slice|indexOf|includes|substring|match|trim",
@@ -52,7 +55,7 @@ SHAPE_GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyTyp
         "copies-own-file": ((_OWN_FILE,), (_COPIES,)),
         "replaces-own-manifest": ((_OWN_FILE, _OWN_FOLDER), (_MOVES,), (r"/package\.json/",)),
         "deletes-home": ((_HOME, _DISK), (_REMOVES,)),
-        "long-delay": ((r"/setTimeout|timers/",), (_HOURS,)),
+        "long-delay": ((r"/setTimeout|timers/",), LONG_WAITS),
         "corrupts-builtin": (_REPLACED, (_CHANCE,)),
         "endless-loop-at-load": ((rf"/{_FOR_EVER}(.|\n){{0,240}}(console|stdout|stderr)/",),),
     }
