@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from npmguard.detect.address_patterns import recognises_addresses
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.cross_files import between
 from npmguard.detect.hiding import EVALUATION, HIDING, NUMBERS, SHAPE_MARKS, UNSEEN
@@ -43,14 +44,6 @@ _NO_ATOM = frozenset({"prototype", "?", "this", "[]", ""})
 _TRUE, _FALSE = "true", "false"
 _AROUND = b"\"'`,;|\\bfnrtv"
 
-# A regular expression for addresses has a counted repetition, a prefix of its own, or is written out long, and
-# the count may be joined to it at run time. Never narrower than npmguard.javascript.wallets.WORTH_TRYING.
-_ADDRESS_PATTERN = (
-    r"/[\])}wdSW.]\{([6-9]|[0-9]{2})[0-9]*(,[0-9]*)?\}/",
-    r"/(bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash/ nocase",
-    r"/\]\[([^\]\n:; ]{1,80}\]\[){6}|\\[wd](\\{1,2}[wd]){7}/",
-    r"/([0-9A-Za-z)]\]|\\[wd])\{([\"'`]\s*\+|\$\{)/",
-)
 # The marks of machine-made obfuscation, whatever its names are: a table of strings behind a function which
 # replaces itself, characters computed by arithmetic, packers, code in six characters, a decoder's alphabet,
 # an order of statements kept as text, traps for those who format or debug it.
@@ -191,6 +184,7 @@ class Prefilter:
         held = _SCREENS.holding(content)
         scanner = self._scanner
         scanner.set_global(_HAS_ADDRESS, bool(addresses))
+        scanner.set_global(_HAS_PATTERN, recognises_addresses(content))
         scanner.set_global(_PUSHED, not held.isdisjoint(_BLANKS) and _has_pushed(content))
         for name in _SCREENS.names.values():
             scanner.set_global(name, name in held)
@@ -232,6 +226,7 @@ class Prefilter:
 
         compiler = yara_x.Compiler()
         compiler.define_global(_HAS_ADDRESS, False)
+        compiler.define_global(_HAS_PATTERN, False)
         compiler.define_global(_PUSHED, False)
         for name in _SCREENS.names.values():
             compiler.define_global(name, False)
@@ -299,6 +294,7 @@ def source_of(ruleset: Ruleset) -> str:
 
 
 _HAS_ADDRESS = "has_address"
+_HAS_PATTERN = "has_pattern"  # for addresses
 _PUSHED = "pushed"  # something stands out of sight behind blanks
 _OUT_OF_SIGHT = "code-out-of-sight"
 _SCREENS = Screens((*NUMBERS, *LONG_WAITS, *SHAPE_MARKS[_OUT_OF_SIGHT], *UNSEEN))
@@ -387,8 +383,9 @@ class _Trees:
 
     def _names(self, clause: Clause, *, tight: bool) -> str:
         if clause.kind is ClauseKind.STRING and clause.value is not None:
-            texts = (*sorted(clause.value.equals), *clause.value.contains)
-            self.words.update(self._atoms.text(text) for text in texts if len(text) >= _SHORTEST_ATOM)
+            wholes = [text for text in sorted(clause.value.equals) if len(text) >= _SHORTEST_ATOM]
+            parts = [text for text in clause.value.contains if len(text) >= _SHORTEST_ATOM]
+            self.words.update([*map(self._atoms.word, wholes), *map(self._atoms.text, parts)])
             return self._literals(clause.value, quoted=False)
         if clause.kind is ClauseKind.FLOW:
             return self._flow(clause, tight=tight)
@@ -466,7 +463,7 @@ class _Trees:
             if test.address:
                 needed.append(_HAS_ADDRESS)
             if test.accepts:
-                needed.append(self._atoms.any_of(_ADDRESS_PATTERN))
+                needed.append(_HAS_PATTERN)
         return _all_of(needed)
 
     def _literals(self, test: TextTest, *, quoted: bool) -> str:
@@ -474,9 +471,8 @@ class _Trees:
         for alternatives, whole in ((sorted(test.equals), quoted), (test.contains, False)):
             if alternatives:
                 usable = all(len(text) >= _SHORTEST_ATOM for text in alternatives)
-                texts = [
-                    self._atoms.literal(text) if whole else self._atoms.text(text) for text in alternatives
-                ]
+                spelled = self._atoms.text if alternatives is test.contains else self._atoms.word
+                texts = [self._atoms.literal(text) if whole else spelled(text) for text in alternatives]
                 needed.append(_any_of(texts) if usable else _TRUE)
         return _all_of(needed)
 
@@ -535,6 +531,8 @@ class _Atoms:
 
 
 _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
+# What is assigned, and is not just a short text: nothing is hooked by one, and nobody is paid there.
+_GIVEN = r"\s*([^=>\s\"'`]|[\"'`][^\"'`\n]{9}|[\"'`][^\"'`\n]{0,8}[\"'`]\s*[+.\[])"
 _DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{1,80},\s*"
 
 
@@ -546,7 +544,7 @@ def _in_use(clause: Clause, name: str) -> list[str]:
     spelled = [r"[\w$]+" if "*" in part or part == "[]" else _literally(part) for part in segments]
     member = (r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else "") + _DOT.join(spelled)
     if clause.kind is ClauseKind.WRITE:
-        assigned = rf"/{member}[\"'`]?\s*\]?\s*=[^=>]/"
+        assigned = rf"/{member}[\"'`]?\s*\]?\s*={_GIVEN}/"
         return [assigned] if segments[-1] == "[]" else [assigned, rf"/{_DEFINE}[\"'`]{spelled[-1]}[\"'`]\s*,/"]
     first = next((test.text.equals for test in clause.args if test.at == 0), frozenset())
     argument = rf"\s*[\"'`]({'|'.join(map(_escaped, sorted(first)))})[\"'`]" if first else ""

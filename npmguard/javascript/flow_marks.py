@@ -117,9 +117,7 @@ def _decoder(name: str) -> Mark:
     module = name.partition(".")[0]
     if module in {"zlib", "pako", "js-base64", "crypto-js", "lz-string"}:
         return Mark(module, MarkKind.MODULE)
-    return Mark(
-        "subtle" if "subtle" in name else name.partition(".")[0] if module == "CryptoJS" else _last(name)
-    )
+    return Mark(name.partition(".")[0] if module == "CryptoJS" else _last(name))
 
 
 def _last(name: str) -> str:
@@ -147,8 +145,9 @@ _WHOLE_ENVIRONMENT = _patterns(
     r"\benv\b[^{}\n]{0,80}\}\s*(=\s*[\w$.]*process\b|(=\s*require\s*\(|from)\s*[\"'`](node:)?process[\"'`])",
     r"[=(,]\s*process\s*[;,)\n]",
 ) + _built("env")
-_COMMANDS = _modules(words.COMMAND_MODULES) + _words(("Bun.spawn", "Deno.Command"))
-_FILE_SYSTEM = _modules(words.FILE_MODULES) + _words(("Bun.file", "Deno.readTextFile"))
+_RUNTIMES = _patterns(r"\b(Bun|Deno)\b")  # globals of their own, which do what modules do in Node
+_COMMANDS = _modules(words.COMMAND_MODULES) + _RUNTIMES
+_FILE_SYSTEM = _modules(words.FILE_MODULES) + _RUNTIMES
 _WRITES = _words((*words.FILE_WRITERS, "Bun.write", "Deno.writeTextFile", "writeSync"))
 _NETWORK = (
     _patterns(
@@ -179,7 +178,8 @@ _EVALUATES = (
     )
     + _built("eval", "Function")
     + _modules(("vm", "require-from-string", "isolated-vm", "vm2"))
-    + _words(("_compile", "execScript", "executeJavaScript", "executeScript", "AsyncFunction"))
+    + _words(("_compile", "execScript", "executeJavaScript", "executeScript"))
+    + _patterns(r"\bAsyncFunction\s*[\](=,)]")
 )
 _TELLING_COMMANDS = tuple(each for each in words.HOST_COMMANDS if each not in {"hostname", "uname", "wmic"})
 _NAMES = "|".join(sorted(words.HOST_VARIABLES - {"USER"}))

@@ -223,6 +223,39 @@ def accepted_kinds(pattern_source: str, flags: str) -> frozenset[str]:
     return frozenset(kind for kind in KINDS if _meant_for(compiled, kind))
 
 
+@lru_cache(maxsize=4096)
+def may_be_part(pattern_source: str) -> bool:
+    """Whether a pattern may be joined with others to one that is meant for addresses.
+
+    So it is when six characters or more of an address match it, and when a character that no address has
+    in its middle stops it. What RE2 cannot express may be.
+    """
+    source = pattern_source.removeprefix("^").removesuffix("$")
+    compiled = _compile(source, "i") if len(source) <= _PATTERN_LENGTH else None
+    if compiled is None:
+        return True
+    return any(
+        any(_longest(compiled, text) >= _PART for text in form.addresses)
+        and not any(_crosses(compiled, text) for text in form.addresses)
+        for forms in _forms().values()
+        for form in forms
+    )
+
+
+def _longest(pattern: _Pattern, text: str) -> int:
+    return max((match.end() - match.start() for match in pattern.finditer(text)), default=0)
+
+
+def _crosses(pattern: _Pattern, text: str) -> bool:
+    """Whether a match goes on over a character that no address has."""
+    middle = len(text) // 2
+    return any(
+        match.start() < middle < match.end() - 1
+        for char in " .-"
+        for match in pattern.finditer(text[:middle] + char + text[middle + 1 :])
+    )
+
+
 class _Match(Protocol):
     def start(self) -> int: ...
     def end(self) -> int: ...
@@ -241,6 +274,7 @@ class _Form(NamedTuple):
 
 # Where an address stands in the text that a pattern is run on: alone, in prose, in JSON, in a URL.
 _SHORTEST = 25  # characters; no address has fewer
+_PART = 6  # characters that a part of a pattern is taken to be worth telling
 _CONTEXTS = ("{}", " {} ", '"{}"', "'{}'", '"to":"{}"', '"to": "{}"', '"address":"{}"', "address={}&", ":{},")
 
 

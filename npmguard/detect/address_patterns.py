@@ -1,0 +1,140 @@
+r"""Whether bytes of source may hold a regular expression that is meant for wallet addresses.
+
+The prefilter's cheap shadow of :func:`npmguard.javascript.wallets.accepted_kinds`: what repeats something six
+times or more is looked at in every literal or string that could be around it, for nobody knows at the level of
+bytes where a literal begins. Strings may be put together, so each counts as a part of a longer pattern. What
+cannot be told counts as meant for addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Protocol
+
+from npmguard.javascript.wallets import accepted_kinds, may_be_part, to_re2
+
+_WINDOW = 2_048  # bytes on either side in which a literal's ends are looked for
+_MOST_TEXTS = 32  # in one file that are looked at one by one
+_SURE = (
+    rb"(?i:\b(?:bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash)"  # a prefix that nothing else has
+    rb"|\]\[(?:[^\]\n:; ]{1,80}\]\[){6}|\\[wd](?:\\{1,2}[wd]){7}"  # a repetition written out
+    rb"""|(?:[0-9A-Za-su-z)]\]|[^\\]t\]|\\w)\{(?:["'`]\s*\+|\$\{)"""  # how often is joined to it at run time
+)
+_COUNTED = rb"[\])}wdSW.]\{(?:[6-9]|[0-9]{2})[0-9]*(?:,[0-9]*)?\}"
+_ENDS = re.compile(rb"""(?<!\\)(?:\\\\)*([/"'`\n])""")
+_FLAGS = re.compile(rb"[dgimsuvy]*")
+_CLASS = re.compile(rb"\[\^?(?:[^\]\\\n]|\\.){0,200}\]$|\\.$|\.$")
+_QUOTES = (b'"', b"'", b"`")
+# What can stand before and after a string: no end of another one.
+_BEFORE = re.compile(
+    rb"(?:^|[^\w$)\]}.\"'`]|\b(?:return|case|typeof|in|of|default|else|void|await|yield|throw|new|delete|do))\s*$"
+)
+_AFTER = re.compile(rb"\s*(?:$|[^\w$\"'`({\[]|\[|in\b|instanceof\b|\s)")
+
+
+def recognises_addresses(content: bytes) -> bool:
+    """Whether a pattern for addresses may stand in *content*, in the clear."""
+    if _compiled(_SURE + b"|" + _COUNTED).search(content) is None:
+        return False
+    if _compiled(_SURE).search(content) is not None:
+        return True
+    left = _MOST_TEXTS
+    for mark in _compiled(_COUNTED).finditer(content):
+        if _is_alphabet(content, *mark.span()):
+            around = _Around(content, *mark.span())
+            left -= around.texts
+            if left < 0 or around.meant():
+                return True
+    return False
+
+
+def _is_alphabet(content: bytes, start: int, end: int) -> bool:
+    """Whether what is repeated may be a part of an address: of a group, nobody knows."""
+    repeated = _CLASS.search(content, max(start - _WINDOW, 0), start + 1)
+    return repeated is None or may_be_part((repeated.group() + content[start + 1 : end]).decode("latin-1"))
+
+
+def _joins(source: str) -> bool:
+    """Whether the source of a literal may be joined with others, as ``a.source + b.source`` is."""
+    whole = source.startswith("^") and source.endswith("$")
+    return not whole and to_re2(source) is not None and may_be_part(source)
+
+
+class _Around:
+    """What may be the string or literal around a place."""
+
+    def __init__(self, content: bytes, start: int, end: int) -> None:
+        self._content = content
+        first, last = max(start - _WINDOW, 0), min(end + _WINDOW, len(content))
+        self._begins = [(match.end(1), match[1]) for match in _ENDS.finditer(content, first, start)]
+        self._stops = [(match.start(1), match[1]) for match in _ENDS.finditer(content, end, last)]
+        line, over = content.rfind(b"\n", first, start), content.find(b"\n", end, last)
+        self._line, self._over = line + 1, over if over >= 0 else last
+        self._opening = [at for at, each in self._begins if each == b"/" and at >= self._line]
+        self._closing = [at for at, each in self._stops if each == b"/" and at <= self._over]
+        self.texts = max(len(self._opening) * len(self._closing), 1)
+        """How many literals there may be."""
+
+    def meant(self) -> bool:
+        """Whether one of the strings and literals may be meant for addresses; so it is where there is none."""
+        inside = False
+        for text in self._strings():
+            inside = True
+            if may_be_part(text):
+                return True
+        joined = b".source" in self._content
+        for source, flags in self._literals():
+            inside = True
+            if accepted_kinds(source, flags) or (joined and _joins(source)):
+                return True
+        return not inside
+
+    def _strings(self) -> Iterator[str]:
+        """What stands between the nearest quotes, where those can begin and end a string."""
+        for kind in _QUOTES:
+            begin = next((at for at, each in reversed(self._begins) if each == kind), None)
+            stop = next((at for at, each in self._stops if each == kind), None)
+            if begin is None or stop is None:
+                continue
+            if kind != b"`":
+                before = self._content[max(begin - 12, 0) : begin - 1]
+                after = self._content[stop + 1 : stop + 12]
+                if (
+                    begin < self._line
+                    or stop > self._over
+                    or not _BEFORE.search(before)
+                    or not _AFTER.match(after)
+                ):
+                    continue
+            else:  # a template may be taken apart by its lines
+                yield self._told(max(begin, self._line), min(stop, self._over)).strip()
+            yield self._told(begin, stop)
+
+    def _told(self, begin: int, stop: int) -> str:
+        """The text of a string there, with what is written as two backslashes as one."""
+        return self._content[begin:stop].replace(b"\\\\", b"\\").decode("latin-1")
+
+    def _literals(self) -> Iterator[tuple[str, str]]:
+        """What stands between slashes, and the letters after."""
+        for begin in self._opening:
+            for stop in self._closing:
+                flags = _FLAGS.match(self._content, stop + 1)
+                letters = flags.group().decode() if flags else ""
+                yield self._content[begin:stop].decode("latin-1"), letters
+
+
+class _Pattern(Protocol):
+    def search(self, text: bytes) -> object: ...
+    def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]: ...
+
+
+@cache
+def _compiled(pattern: bytes) -> _Pattern:
+    import re2  # noqa: PLC0415 - a warm scan reads no package
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    compiled: _Pattern = re2.compile(pattern, options)
+    return compiled
