@@ -288,14 +288,14 @@ def _meant_for(pattern: _Pattern, kind: str) -> bool:
 
 
 def _may_cover(pattern_source: str, flags: str) -> bool:
-    """Whether the pattern could match any sample as a whole: one run over all of them, a line each.
+    """Whether the pattern could match the first sample of any form as a whole: one run over all, a line each.
 
     With ``m`` each line is to the pattern what the text alone would be, unless a match reaches over its end.
     """
     lines = _compile(pattern_source, flags if "m" in flags else flags + "m")
     if lines is None:
         return True
-    text = _all_samples()
+    text = _first_samples()
     return any(
         match.end() - match.start() >= _SHORTEST or "\n" in text[match.start() : match.end()]
         for match in lines.finditer(text)
@@ -303,12 +303,11 @@ def _may_cover(pattern_source: str, flags: str) -> bool:
 
 
 @cache
-def _all_samples() -> str:
+def _first_samples() -> str:
     return "\n".join(
-        context.format(address)
+        context.format(form.addresses[0])
         for forms in _forms().values()
         for form in forms
-        for address in form.addresses
         for context in _CONTEXTS
     )
 
