@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from npmguard.errors import RegistryError
-from npmguard.package.version import parse_version
+from npmguard.package.version import parse_version, precedence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +69,9 @@ class ReleaseHistory:
             return tuple(it for time, it in sorted(before, reverse=True) if time < published)
         if own is None:
             return ()
-        parsed = [(it, parse_version(it)) for it in self.packument.releases]
-        lower = [(other, it) for it, other in parsed if other is not None and other < own]
+        order = precedence(self.version)
+        keys = [(it, precedence(it)) for it in self.packument.releases]
+        lower = [(other, it) for it, other in keys if other is not None and order is not None and other < order]
         return tuple(it for _, it in sorted(lower, reverse=True))
 
     @cached_property

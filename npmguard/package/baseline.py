@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
-from semver import Version
-
 from npmguard.model import Baseline
-from npmguard.package.version import parse_version
+from npmguard.package.version import parse_version, precedence
 
 if TYPE_CHECKING:
+    from semver import Version
+
     from npmguard.model import Packument
+    from npmguard.package.version import Precedence
 
 SETTLED = timedelta(days=7)  # most compromised versions are found and taken down sooner
 
@@ -55,18 +55,21 @@ def choose_baseline(
         (pool, f"the newest earlier release; none had been out for {days} days"),
     )
     candidates, reason = next(choice for choice in choices if choice[0])
-    newest = max(candidates, key=_PRECEDENCE)
+    newest = max(candidates, key=lambda it: it.order)
     return Baseline(newest.text, reason if ordinary else f"{reason}; there are only prereleases")
 
 
 class _Candidate:
     """An earlier release: on the target's line, dated (both publish times are known), settled when it came."""
 
-    __slots__ = ("dated", "on_line", "settled", "text", "version")
+    __slots__ = ("dated", "on_line", "order", "settled", "text", "version")
 
-    def __init__(self, text: str, version: Version, *, on_line: bool, dated: bool, settled: bool) -> None:
+    def __init__(
+        self, text: str, version: Version, order: Precedence, *, on_line: bool, dated: bool, settled: bool
+    ) -> None:
         self.text = text
         self.version = version
+        self.order = order
         self.on_line = on_line
         self.dated = dated
         self.settled = settled
@@ -75,17 +78,17 @@ class _Candidate:
 def _earlier(
     packument: Packument, version: str, target: Version, malicious: frozenset[str]
 ) -> list[_Candidate]:
-    number = (target.major, target.minor, target.patch)
-    published = packument.times.get(version)
+    own, line = precedence(version), _line(target)
+    times = dict(packument.times.items())
+    published = times.get(version)
     found = []
     for text in packument.releases:
-        parsed = parse_version(text)
-        if parsed is None or text in malicious or text == version:
+        parsed, order = parse_version(text), precedence(text)
+        if parsed is None or order is None or own is None or text in malicious or text == version:
             continue
-        other = (parsed.major, parsed.minor, parsed.patch)
-        if other > number or (other == number and parsed >= target):
+        if order >= own:
             continue
-        time = packument.times.get(text)
+        time = times.get(text)
         dated = published is not None and time is not None
         if published is not None and time is not None and time > published:
             continue
@@ -93,7 +96,8 @@ def _earlier(
             _Candidate(
                 text,
                 parsed,
-                on_line=_line(parsed) == _line(target),
+                order,
+                on_line=_line(parsed) == line,
                 dated=dated,
                 settled=published is not None and time is not None and published - time >= SETTLED,
             )
@@ -103,13 +107,3 @@ def _earlier(
 
 def _line(version: Version) -> tuple[int, int]:
     return (version.major, 0 if version.major else version.minor)
-
-
-def _order(left: _Candidate, right: _Candidate) -> int:
-    """As ``compare`` of the versions, with the numbers compared first: it is asked thousands of times."""
-    one = (left.version.major, left.version.minor, left.version.patch)
-    other = (right.version.major, right.version.minor, right.version.patch)
-    return left.version.compare(right.version) if one == other else (one > other) - (one < other)
-
-
-_PRECEDENCE = cmp_to_key(_order)

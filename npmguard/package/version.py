@@ -7,6 +7,9 @@ from functools import lru_cache
 
 from semver import Version
 
+#: major, minor, patch, whether it is a release, and the identifiers of a prerelease: numbers before words
+Precedence = tuple[int, int, int, bool, tuple[tuple[int, int, str], ...]]
+
 _MAX_LENGTH = 256  # of npm's own semver
 _MAX_NUMBER = 2**53 - 1
 _IDENTIFIER = r"(?:[0-9]*[a-zA-Z-][a-zA-Z0-9-]*|[0-9]+)"
@@ -30,6 +33,17 @@ def parse_version(text: str) -> Version | None:
         return None
     prerelease = found[4] and ".".join(_identifier(part) for part in found[4].split("."))
     return Version(major, minor, patch, prerelease)
+
+
+@lru_cache(maxsize=65536)
+def precedence(text: str) -> Precedence | None:
+    """What versions are sorted by, in the order of semver and many times as fast; None where it is none."""
+    version = parse_version(text)
+    if version is None:
+        return None
+    numbers = (version.major, version.minor, version.patch)
+    parts = (version.prerelease or "").split(".") if version.prerelease else ()
+    return (*numbers, not parts, tuple((0, int(it), "") if it.isdigit() else (1, 0, it) for it in parts))
 
 
 def clean_version(text: str) -> str:

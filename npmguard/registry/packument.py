@@ -14,7 +14,7 @@ import mmap
 import posixpath
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from datetime import UTC, datetime
 from typing import Any
 
@@ -250,11 +250,22 @@ class _Times(Mapping[str, datetime]):
     def __getitem__(self, version: str) -> datetime:
         return self._all()[version]
 
+    def __contains__(self, version: object) -> bool:
+        return version in self._all()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
 
     def __len__(self) -> int:
         return len(self._all())
+
+    def items(self) -> ItemsView[str, datetime]:
+        """As of any mapping; this and the next are asked for each package, and a dictionary answers at once."""
+        return self._all().items()
+
+    def values(self) -> ValuesView[datetime]:
+        """The times alone."""
+        return self._all().values()
 
 
 class _Maintainers(Mapping[str, tuple[str, ...]]):
