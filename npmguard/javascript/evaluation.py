@@ -73,6 +73,10 @@ class Evaluation(Compiler):
         self.forget()
         self._constant = _nothing_known
 
+    def is_inert(self, node: Node) -> bool:
+        """Whether a call is one whose result is run and never used."""
+        return self._purity.inert.begins(node.start_byte)
+
     def root(self, function: Node) -> Root | None:
         """The function as one that can be worked out, or None."""
         index = self.scopes.function_of_node.get(function.id)

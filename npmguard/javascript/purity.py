@@ -13,6 +13,7 @@ from tree_sitter import Node
 
 from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, How, pattern_names
 from npmguard.javascript.index import MEMBERS, Index
+from npmguard.javascript.inert import Inert
 from npmguard.javascript.interpreter.model import Func
 from npmguard.javascript.interpreter.world import KNOWN_GLOBALS, PURE_GLOBALS
 from npmguard.javascript.scopes import Scopes
@@ -56,6 +57,14 @@ class Purity:
         self._meanings: dict[Binding, tuple[list[int], list[Binding]]] = {}
         self._outside: dict[int, list[Binding]] = {}
         self._work = _MAX_WORK
+        self._inert: Inert | None = None
+
+    @property
+    def inert(self) -> Inert:
+        """The guards of the file, which matter to nothing that is worked out."""
+        if self._inert is None:
+            self._inert = Inert(self._index, self.scopes, self.writes)
+        return self._inert
 
     def function(self, index: int) -> Root | None:
         """What a function reaches, if it is nothing but functions and variables of the file."""
@@ -131,12 +140,16 @@ class Purity:
         if known is None:
             last = bisect_left(self._starts, self._ends[index], index + 1)
             found: dict[Binding, None] = {}
-            for each in range(index, last):
+            guarded = index > 0 and self.inert.any_between(self._starts[index], self._ends[index])
+            for each in range(index, index if guarded else last):
                 mentioned = self.scopes.mentions[each]
                 self._work -= 1 + len(mentioned)
                 found.update(
                     dict.fromkeys(binding for binding in mentioned if not index <= binding.function < last)
                 )
+            if guarded:
+                named = self._between(self._starts[index], self._ends[index])
+                found = dict.fromkeys(each for each in named if not index <= each.function < last)
             known = self._outside[index] = sorted(found, key=lambda binding: binding.uses[0])
         self._work -= 1 + len(known)
         return known
@@ -149,7 +162,10 @@ class Purity:
         uses = self.scopes.uses
         low, high = bisect_left(uses, start), bisect_left(uses, end)
         self._work -= 1 + high - low
-        found = dict.fromkeys(self.scopes.at(use) for use in uses[low:high])
+        used = uses[low:high]
+        if self.inert.any_between(start, end):
+            used = [use for use in used if not self.inert.holds(use)]
+        found = dict.fromkeys(self.scopes.at(use) for use in used)
         return [binding for binding in found if binding is not None]
 
     def _touches_unknown(self, index: int) -> bool:
@@ -180,7 +196,8 @@ class Purity:
     def _unbound_but(self, known: frozenset[bytes]) -> list[int]:
         """Where the file uses names that it does not declare, but for some."""
         unbound = self.scopes.unbound.items()
-        return sorted(offset for name, offsets in unbound if name not in known for offset in offsets)
+        offsets = (offset for name, offsets in unbound if name not in known for offset in offsets)
+        return sorted(offset for offset in offsets if not self.inert.holds(offset))
 
     def _changed_elsewhere(self, binding: Binding, functions: set[int]) -> bool:
         """Whether something else than those functions gives a variable another value."""

@@ -90,6 +90,10 @@ class Expressions(ABC):
     def target(self, node: Node) -> Callable[[Frame, JS], None]:
         """What gives the target of an assignment its value."""
 
+    @abstractmethod
+    def is_inert(self, node: Node) -> bool:
+        """Whether a call is one whose result is run and never used."""
+
     def expression(self, node: Node | None) -> Run:
         """Compile an expression."""
         if node is None:
@@ -695,6 +699,8 @@ class Expressions(ABC):
         callee = node.child_by_field_name("function")
         if callee is None or callee.type in {"import", "super"}:
             return given_up
+        if self.is_inert(node):
+            return _guard
         while callee.type == "parenthesized_expression" and len(inner_of(callee)) == 1:
             callee = inner_of(callee)[0]
         given, machine = self._given(node), self.machine
@@ -1006,6 +1012,20 @@ def put(machine: Machine, base: JS, key: JS, value: JS) -> None:
         properties.set_item(machine, base, key, value)
     else:
         properties.set_(machine, base, coerce.key(machine, key), value)
+
+
+class _Guard(Func):
+    """What a call stands for that is run for nothing that it returns."""
+
+    __slots__ = ()
+
+    def call(self, this: JS, given: list[JS]) -> JS:  # noqa: ARG002 - as every function is called
+        """Nothing."""
+        return UNDEFINED
+
+
+def _guard(_frame: Frame) -> JS:
+    return _Guard()
 
 
 def called(function: JS, this: JS, given: list[JS]) -> JS:

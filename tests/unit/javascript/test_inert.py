@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from npmguard.config import Limits
+from npmguard.javascript.facts import extract_facts
+from npmguard.model import FactKind
+
+ONCE = """
+const once = (function () {
+  let first = true;
+  return function (self, task) {
+    const run = first ? function () {
+      if (task) { const made = task.apply(self, arguments); task = null; return made }
+    } : function () {};
+    first = false;
+    return run;
+  };
+})();
+"""
+SEARCHES = "guard.toString().search('(((.+)+)+)+$').toString().constructor(guard).search('(((.+)+)+)+$')"
+SILENCES = "const all = Function('return this')(); all.console.log = function () {}; window.stop()"
+
+
+def calls(code: str) -> set[str]:
+    facts = extract_facts("index.js", code.encode(), Limits()).facts
+    return {fact.name for fact in facts if fact.kind is FactKind.CALL}
+
+
+@pytest.mark.parametrize("guard", [SEARCHES, SILENCES], ids=["against formatting", "against consoles"])
+def test_a_function_is_worked_out_although_it_defends_itself(guard: str) -> None:
+    code = f"""{ONCE}
+    function plain(text) {{
+      const guard = once(this, function () {{ {guard} }});
+      guard();
+      return Buffer.from(text, 'hex').toString();
+    }}
+    require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
+    """
+
+    assert "child_process.execSync" in calls(code)
+
+
+def test_what_gives_a_variable_of_the_function_its_value_is_no_guard() -> None:
+    code = f"""{ONCE}
+    function plain(text) {{
+      let kind = 'hex';
+      const guard = once(this, function () {{ kind = window.name }});
+      guard();
+      return Buffer.from(text, kind).toString();
+    }}
+    require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
+    """
+
+    assert "child_process.execSync" not in calls(code)
