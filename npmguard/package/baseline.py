@@ -6,11 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from npmguard.model import Baseline
-from npmguard.package.version import parse_version, precedence
+from npmguard.package.version import precedence
 
 if TYPE_CHECKING:
-    from semver import Version
-
     from npmguard.model import Packument
     from npmguard.package.version import Precedence
 
@@ -33,15 +31,15 @@ def choose_baseline(
     A line is one major version, below 1.0.0 one minor version, as npm's caret ranges have it. Prereleases
     count only where *version* is a prerelease on their line, or where there is nothing else.
     """
-    target = parse_version(version)
+    target = precedence(version)
     if target is None:
         return None
     earlier = _earlier(packument, version, target, malicious)
-    ordinary = [it for it in earlier if not it.version.prerelease or (target.prerelease and it.on_line)]
+    ordinary = [it for it in earlier if it.order[3] or (not target[3] and it.on_line)]
     pool = ordinary or earlier
     if not pool:
         return None
-    line = f"{target.major}.x" if target.major else f"0.{target.minor}.x"
+    line = f"{target[0]}.x" if target[0] else f"0.{target[1]}.x"
     settled = [it for it in pool if it.settled]
     undated = [it for it in pool if it.on_line and not it.dated]
     days = SETTLED.days
@@ -62,13 +60,10 @@ def choose_baseline(
 class _Candidate:
     """An earlier release: on the target's line, dated (both publish times are known), settled when it came."""
 
-    __slots__ = ("dated", "on_line", "order", "settled", "text", "version")
+    __slots__ = ("dated", "on_line", "order", "settled", "text")
 
-    def __init__(
-        self, text: str, version: Version, order: Precedence, *, on_line: bool, dated: bool, settled: bool
-    ) -> None:
+    def __init__(self, text: str, order: Precedence, *, on_line: bool, dated: bool, settled: bool) -> None:
         self.text = text
-        self.version = version
         self.order = order
         self.on_line = on_line
         self.dated = dated
@@ -76,17 +71,15 @@ class _Candidate:
 
 
 def _earlier(
-    packument: Packument, version: str, target: Version, malicious: frozenset[str]
+    packument: Packument, version: str, target: Precedence, malicious: frozenset[str]
 ) -> list[_Candidate]:
-    own, line = precedence(version), _line(target)
+    line = _line(target)
     times = dict(packument.times.items())
     published = times.get(version)
     found = []
     for text in packument.releases:
-        parsed, order = parse_version(text), precedence(text)
-        if parsed is None or order is None or own is None or text in malicious or text == version:
-            continue
-        if order >= own:
+        order = precedence(text)
+        if order is None or order >= target or text in malicious or text == version:
             continue
         time = times.get(text)
         dated = published is not None and time is not None
@@ -95,9 +88,8 @@ def _earlier(
         found.append(
             _Candidate(
                 text,
-                parsed,
                 order,
-                on_line=_line(parsed) == line,
+                on_line=_line(order) == line,
                 dated=dated,
                 settled=published is not None and time is not None and published - time >= SETTLED,
             )
@@ -105,5 +97,5 @@ def _earlier(
     return found
 
 
-def _line(version: Version) -> tuple[int, int]:
-    return (version.major, 0 if version.major else version.minor)
+def _line(version: Precedence) -> tuple[int, int]:
+    return (version[0], 0 if version[0] else version[1])

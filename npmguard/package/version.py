@@ -25,31 +25,44 @@ def parse_version(text: str) -> Version | None:
 
     Loose means ``v1.2.3``, ``=1.2.3``, ``01.2.3`` and ``1.2.3beta``, all of which the registry holds.
     """
-    found = _LOOSE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
+    found = _read(text)
     if found is None:
         return None
-    major, minor, patch = (int(found[index]) for index in (1, 2, 3))
-    if max(major, minor, patch) > _MAX_NUMBER:
-        return None
-    prerelease = found[4] and ".".join(_identifier(part) for part in found[4].split("."))
-    return Version(major, minor, patch, prerelease)
+    major, minor, patch, prerelease = found
+    return Version(
+        major, minor, patch, ".".join(map(_identifier, prerelease.split("."))) if prerelease else None
+    )
 
 
 @lru_cache(maxsize=65536)
 def precedence(text: str) -> Precedence | None:
     """What versions are sorted by, in the order of semver and many times as fast; None where it is none."""
-    version = parse_version(text)
-    if version is None:
+    found = _read(text)
+    if found is None:
         return None
-    numbers = (version.major, version.minor, version.patch)
-    parts = (version.prerelease or "").split(".") if version.prerelease else ()
-    return (*numbers, not parts, tuple((0, int(it), "") if it.isdigit() else (1, 0, it) for it in parts))
+    major, minor, patch, prerelease = found
+    if not prerelease:
+        return (major, minor, patch, True, ())
+    parts = tuple((0, int(it), "") if it.isdigit() else (1, 0, it) for it in prerelease.split("."))
+    return (major, minor, patch, False, parts)
 
 
 def clean_version(text: str) -> str:
     """What npm makes of a manifest's version: ``v1.2.3+build`` is 1.2.3; as it stands where it is none."""
     version = parse_version(text)
     return text if version is None else str(version)
+
+
+def _read(text: str) -> tuple[int, int, int, str | None] | None:
+    """The numbers, and the identifiers of a prerelease as they are spelled."""
+    found = _LOOSE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
+    if found is None:
+        return None
+    first, second, third, prerelease = found.groups()
+    major, minor, patch = int(first), int(second), int(third)
+    if major > _MAX_NUMBER or minor > _MAX_NUMBER or patch > _MAX_NUMBER:
+        return None
+    return major, minor, patch, prerelease
 
 
 def _identifier(part: str) -> str:
