@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _LARGE = 4 * 1024**2  # bytes unpacked, after which memory is given back
 _LARGE_SOURCE = 1024**2  # bytes of one file
-_BLOATED = 320 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
+_BLOATED = 192 * 1024**2  # bytes resident, over which a fresh process is cheaper than this one
 _NESTED = "/package.json"
 _MORE_SECONDS = 5.0  # of processor time, beside those of the analysis
 _COMPILE = "compile"  # a stage
