@@ -170,8 +170,8 @@ class Prefilter:
             return fired, addresses
         built = b"\n" + built  # each thing that is built stands in a line of its own
         more, others = self._scan(built)
-        if _WORDS in more and _CERTAIN not in more:  # one half of a name may be built, and the other be there
-            more, others = self._scan(content + built)
+        if _WORDS in more and _CERTAIN not in more and not more <= fired:
+            more, others = self._scan(content + built)  # one half of a name may be built, the other be there
         return fired | more, addresses | others
 
     def _possible_in(self, window: bytes, means: frozenset[Means]) -> bool:
@@ -181,14 +181,18 @@ class Prefilter:
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         addresses = addresses_of(content)
-        held = _SCREENS.holding(content)
+        held = set(_SCREENS.holding(content))
+        if addresses:
+            held.add(_HAS_ADDRESS)
+        if recognises_addresses(content):
+            held.add(_HAS_PATTERN)
+        if not held.isdisjoint(_BLANKS) and _has_pushed(content):
+            held.add(_PUSHED)
         scanner = self._scanner
-        scanner.set_global(_HAS_ADDRESS, bool(addresses))
-        scanner.set_global(_HAS_PATTERN, recognises_addresses(content))
-        scanner.set_global(_PUSHED, not held.isdisjoint(_BLANKS) and _has_pushed(content))
-        for name in _SCREENS.names.values():
+        for name in _GLOBALS:
             scanner.set_global(name, name in held)
-        fired = frozenset(rule.identifier for rule in scanner.scan(content).matching_rules)
+        held.update(rule.identifier for rule in scanner.scan(content).matching_rules)
+        fired = frozenset(held)
         return fired, addresses
 
     def _possible_over(self, together: set[str], addresses: int) -> bool:
@@ -225,10 +229,7 @@ class Prefilter:
         import yara_x  # noqa: PLC0415 - a warm scan reads no package
 
         compiler = yara_x.Compiler()
-        compiler.define_global(_HAS_ADDRESS, False)
-        compiler.define_global(_HAS_PATTERN, False)
-        compiler.define_global(_PUSHED, False)
-        for name in _SCREENS.names.values():
+        for name in _GLOBALS:
             compiler.define_global(name, False)
         compiler.add_source(source_of(self._ruleset))
         return compiler.build()
@@ -298,6 +299,7 @@ _HAS_PATTERN = "has_pattern"  # for addresses
 _PUSHED = "pushed"  # something stands out of sight behind blanks
 _OUT_OF_SIGHT = "code-out-of-sight"
 _SCREENS = Screens((*NUMBERS, *LONG_WAITS, *SHAPE_MARKS[_OUT_OF_SIGHT], *UNSEEN))
+_GLOBALS = (_HAS_ADDRESS, _HAS_PATTERN, _PUSHED, *_SCREENS.names.values())  # what is not asked of yara-x
 _BLANKS = frozenset(_SCREENS.names[mark] for mark in SHAPE_MARKS[_OUT_OF_SIGHT])  # something may be pushed
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
@@ -478,7 +480,7 @@ class _Trees:
 
 
 class _Atoms:
-    """The byte patterns asked for, each once, as private yara-x rules."""
+    """The byte patterns asked for, each once, as yara-x rules, so that it is known which of them a file has."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -525,7 +527,7 @@ class _Atoms:
 
     def source(self) -> Iterator[str]:
         for pattern, name in self._names.items():
-            yield f"private rule {name} {{ strings: $a = {pattern} condition: $a }}"
+            yield f"rule {name} {{ strings: $a = {pattern} condition: $a }}"
         for condition, name in self._conditions.items():
             yield f"private rule {name} {{ condition: {condition} }}"
 
