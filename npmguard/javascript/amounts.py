@@ -16,6 +16,7 @@ _TWO = rb"(?:0x2n|2n|BigInt\(['\"]?2['\"]?\))"
 _ONE = rb"(?:0x1n|1n|BigInt\(['\"]?1['\"]?\))"
 _BITS = rb"(?:(?:160|256|0xa0|0x100)n|BigInt\(['\"]?(?:160|256)['\"]?\))"
 _POWER = re.compile(rb"\(*(?:%s\s*\*\*\s*%s|%s\s*<<\s*%s)\)*\s*-\s*%s\Z" % (_TWO, _BITS, _ONE, _BITS, _ONE))
+_IN_POWERS = (b"160n", b"256n", b"0xa0n", b"0x100n", b"BigInt(")  # one of them is in every such expression
 _LONGEST = 80  # bytes of such an expression
 _LITERAL = re.compile(
     rb"(?<![\w$])(?:115792089237316195423570985008687907853269984665640564039457584007913129639935"
@@ -35,7 +36,8 @@ class UnlimitedAmounts:
         """Computed, as literals, and as the members by which libraries know them."""
         index = self._program.index
         found: list[Place] = []
-        for node in self._program.in_time(index.operations("-")):
+        powers = index.operations("-") if any(each in index.text for each in _IN_POWERS) else ()
+        for node in self._program.in_time(powers):
             start, end = node.start_byte, node.end_byte
             if end - start <= _LONGEST and _POWER.match(index.text[start:end]):
                 found.append((start, end, None))

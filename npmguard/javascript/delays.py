@@ -23,8 +23,10 @@ class LongDelays:
         """The calls that set one."""
         index, names, constants = self._program.index, self._program.names, self._program.constants
         for call, callee, _kind in self._program.in_time([*index.calls, *index.calls_of((b"setTimeout",))]):
+            if names.path(callee).name not in _TIMERS:
+                continue
             given = arguments(call)
-            if not given or len(given) > 3 or names.path(callee).name not in _TIMERS:
+            if not given or len(given) > 3:
                 continue
             for each in given[:2]:
                 delay = constants.fold(each)

@@ -16,7 +16,7 @@ from npmguard.javascript.draft import Draft
 from npmguard.javascript.flow import find_flows
 from npmguard.javascript.index import without_types
 from npmguard.javascript.interest import EVERYTHING, Interest
-from npmguard.javascript.invisible import find_concealed
+from npmguard.javascript.invisible import concealed_in
 from npmguard.javascript.layers import Evaluation, Evaluations, searching
 from npmguard.javascript.loads import OwnFiles
 from npmguard.javascript.nesting import Nesting, Reading, Surroundings, without_prelude
@@ -253,7 +253,7 @@ def _draw(draft: Draft, reach: Reach, spans: tuple[FunctionSpan, ...], interest:
 
 def _unseen(program: Program) -> Iterator[Evaluation]:
     """Code in characters that nobody sees, taken to be run wherever it stands."""
-    for each in find_concealed(program.text):
+    for each in concealed_in(program):
         if each.code is not None:
             yield Evaluation(each.start, each.end, each.code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 
 from tree_sitter import Node, Query, QueryCursor
@@ -14,7 +14,7 @@ from npmguard.javascript.flow_names import ELEMENT, Key
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
 from npmguard.javascript.reach import MAX_CANDIDATES, Reach
-from npmguard.javascript.syntax import BY_START, MAX_DEPTH
+from npmguard.javascript.syntax import BY_START, MAX_DEPTH, Grammar
 
 _Item = TypeVar("_Item")
 Keys = tuple[Key, ...]
@@ -183,7 +183,7 @@ class Stores:
     @cached_property
     def _returns(self) -> dict[int, list[Node]]:
         found: dict[int, list[Node]] = {}
-        cursor = QueryCursor(_returns_of(self._program))
+        cursor = QueryCursor(_returns_in(self._program.grammar))
         cursor.set_max_start_depth(MAX_DEPTH)
         nodes = cursor.captures(self._program.index.root).get("return", [])
         for node in sorted(nodes, key=BY_START):
@@ -259,5 +259,6 @@ class Stores:
         return found
 
 
-def _returns_of(program: Program) -> Query:
-    return Query(program.grammar.language, "[(return_statement) (yield_expression)] @return")
+@cache
+def _returns_in(grammar: Grammar) -> Query:
+    return Query(grammar.language, "[(return_statement) (yield_expression)] @return")

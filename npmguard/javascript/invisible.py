@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from npmguard.javascript import values
 from npmguard.javascript.program import Program
@@ -33,6 +33,7 @@ _ESCAPED = (
     rb"\\u(?:\{0{0,2}[eE]0[01][0-9a-fA-F]{2}\}|\{?(?:[fF][eE]0[0-9a-fA-F]|20[06][0-9a-fA-F]|[fF][eE][fF][fF]|180[eE])\}?"
     rb"|[dD][bB]40\\u[dD][cCdD][0-9a-fA-F]{2})"
 )
+_ESCAPE_STARTS = re.compile(rb"\\u(?:\{0{0,2}[eE]0|\{?(?:[fF][eE]|20[06]|180[eE])|[dD][bB]40)")
 _ESCAPES = re.compile(rb"(?:" + _ESCAPED + rb"){24,}")
 _ESCAPE = re.compile(rb"\\u(?:\{([0-9a-fA-F]{1,8})\}|([0-9a-fA-F]{4})(?:(?<=[dD][bB]40)\\u([0-9a-fA-F]{4}))?)")
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
@@ -63,8 +64,15 @@ class Unseen:
 
     def find(self) -> Iterator[Place]:
         """Where they stand."""
-        for each in find_concealed(self._program.text):
+        for each in concealed_in(self._program):
             yield each.start, each.end, None
+
+
+def concealed_in(program: Program) -> Sequence[Concealed]:
+    """The payloads of unseen characters in the source of a program; remembered, since two ask for them."""
+    if program.concealed is None:
+        program.concealed = tuple(find_concealed(program.text))
+    return program.concealed
 
 
 def find_concealed(text: bytes) -> Iterator[Concealed]:
@@ -74,7 +82,7 @@ def find_concealed(text: bytes) -> Iterator[Concealed]:
 
 
 def _as_escapes(text: bytes) -> Iterator[Concealed]:
-    if b"\\u" not in text:
+    if sum(1 for _ in islice(_ESCAPE_STARTS.finditer(text), LEAST)) < LEAST:
         return
     for match in _ESCAPES.finditer(text):
         symbols = "".join(_spelled(each) for each in _ESCAPE.finditer(match[0]))

@@ -17,7 +17,9 @@ _ORDERED = re.compile(
     rb"switch\s{0,9}\(\s{0,9}[\w$]{1,40}\s{0,9}\[\s{0,9}[\w$]{1,40}\s{0,9}\+\+\s{0,9}\]\s{0,9}\)\s{0,9}"
     rb"\{\s{0,9}case\s{0,9}[\"'`][0-9]{1,3}[\"'`]"
 )
-_SOUP = re.compile(rb"[\[\]()!+{}]{160,}")
+_LEAST_SOUP = 160  # characters
+_SOUP = re.compile(rb"[\[\]()!+{}]{%d,}" % _LEAST_SOUP)
+_MARKS = bytes(43 if byte in b"[]()!+{}" else 32 for byte in range(256))  # + for each of them
 _TRAPS = frozenset({"(((.+)+)+)+$", "while (true) {}", "function *\\( *\\)"})
 _STRINGS = frozenset({"string", "template_string", "binary_expression"})
 _MAKERS = frozenset({"string", "template_string", "array", "function_expression", "arrow_function"})
@@ -155,7 +157,8 @@ class Soups:
 
     def find(self) -> Iterator[Place]:
         """The runs of such characters."""
-        for match in _SOUP.finditer(self._text):
+        marks = self._text.translate(_MARKS)
+        for match in _SOUP.finditer(self._text) if b"+" * _LEAST_SOUP in marks else ():
             yield (match.start(), match.end(), None)
 
 

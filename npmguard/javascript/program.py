@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tree_sitter import Node
 
@@ -16,6 +16,9 @@ from npmguard.javascript.names import Names
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.syntax import Captures, Parsed
 from npmguard.javascript.tree import way_to
+
+if TYPE_CHECKING:
+    from npmguard.javascript.invisible import Concealed
 
 _Item = TypeVar("_Item")
 _MAX_LEVELS = 2_000_000  # of the tree that are passed in all on ways to nodes: about a second
@@ -35,6 +38,7 @@ class Program:
         self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
+        self.concealed: tuple[Concealed, ...] | None = None  # what invisible.concealed_in remembers
         self._levels = _MAX_LEVELS
         self.deadline = parsed.deadline
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tree_sitter import Node
 
@@ -22,6 +23,8 @@ _ROOTS = _FUNCTIONS | frozenset(
     }
 )
 _STATEMENT_ENDS = frozenset({b"", b";", b"{", b"}"})
+_PARTS = 8  # into which literals are parted that one search finds something in
+_SEARCHED = 512  # literals that are searched at once, but for all of them
 _ENDS = re.compile(rb"\s*(?:;|\}|\Z)")
 
 
@@ -55,18 +58,39 @@ class Strings:
         least = interest.string_length
         if least > 1:
             exact = {value.encode("utf-8", "replace") for value in interest.string_values}
-            search = None if interest.string_pattern is None else interest.string_pattern.search
-            likely = []
-            for node in nodes:
-                raw = text[node.start_byte + 1 : node.end_byte - 1]
-                spelled_otherwise = b"\\" in raw or b"&" in raw
-                if len(raw) >= least or spelled_otherwise or raw in exact or (search and search(raw)):
-                    likely.append(node)
-            nodes = likely
+            raws = [text[node.start_byte + 1 : node.end_byte - 1] for node in nodes]
+            nodes = [nodes[position] for position in self._likely(raws, exact, least)]
         for node in self._program.in_time(nodes):
             value = self._constants.fold(node)
             if isinstance(value, str):
                 self._add(value, (node.start_byte, node.end_byte))
+
+    def _likely(self, raws: Sequence[bytes], exact: set[bytes], least: int) -> list[int]:
+        """The positions of spelled literals that may be wanted.
+
+        The pattern is searched for in many of them at once, and in fewer where it is found: a search costs more
+        to begin than to carry on.
+        """
+        pattern = self._interest.string_pattern
+        found = []
+        open_ones = []
+        for position, raw in enumerate(raws):
+            if len(raw) >= least or b"\\" in raw or b"&" in raw or raw in exact:
+                found.append(position)
+            else:
+                open_ones.append(position)
+        pending = [open_ones] if pattern is not None and open_ones else []
+        while pattern is not None and pending:
+            some = pending.pop()
+            if pattern.search(b"\0".join([raws[position] for position in some])) is None:
+                continue
+            if len(some) == 1:
+                found.append(some[0])
+                continue
+            size = max(min(len(some) // _PARTS, _SEARCHED), 1)
+            pending.extend(some[first : first + size] for first in range(0, len(some), size))
+        found.sort()
+        return found
 
     def _templates(self) -> None:
         """The texts of template literals."""

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import count, pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -39,6 +39,7 @@ _MAX_BRACKETS: Final = 200_000  # open brackets at once that are parsed at all
 _DEEP_STACK: Final = 128 * 1024**2  # bytes; 96 a bracket are needed
 _RUN_WORK: Final = 2_000_000_000  # sum of squares of runs of unnamed siblings: about a second
 _BASE_SECONDS: Final = 5.0
+_POLL: Final = 32  # times that the parser asks whether to go on, for one look at the clock
 _SECONDS_PER_BYTE: Final = 5e-6  # real sources take about 0.2e-6; hostile ones up to 6e-6
 
 _NOT_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"()[]{}")))
@@ -223,8 +224,10 @@ def _parse(grammar: Grammar, text: bytes, deadline: float) -> Tree | None:
     def read(offset: int, _point: object) -> bytes:
         return text if not offset else text[offset : offset + 65536]
 
+    asked = count(1)
+
     def late(_offset: int, _error: bool) -> bool:
-        return time.thread_time() > deadline
+        return not next(asked) % _POLL and time.thread_time() > deadline
 
     parser = Parser(grammar.language)
     try:
