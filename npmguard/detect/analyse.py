@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from npmguard.detect.circumstances import Circumstances
 from npmguard.detect.kept import FORMAT, KeptCode, KeptFile, pack, places_of
+from npmguard.detect.linked import are_linked, seem_linked
 from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
 from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
@@ -180,11 +181,13 @@ class _Analysis:
         commands = _install_commands(self._archive)
         manifest = self._matcher.read_manifest(self._archive.manifest, commands)
         try:
-            for file in self._to_read(prefilter=prefilter):
+            files = self._to_read(prefilter=prefilter)
+            linked = seem_linked({file.path: file.content or b"" for file in files})
+            for file in files:
                 self.check()
-                sightings = self.read(file, self._files, self._partial, self._reasons, self._layers)
-                if sightings is not None:
-                    read.append(sightings)
+                own = file.path in linked
+                read.append(self.read(file, self._files, self._partial, self._reasons, self._layers, linked=own))
+            read = self._read_linked(read, linked)
         except LimitExceeded as error:
             self._reasons.append(str(error))
         read = self._matcher.join(read)
@@ -207,6 +210,16 @@ class _Analysis:
             missing=frozenset(missing),
             facts=pack(self._kept(read, commands, reached), self._limits.facts_bytes) if keep else None,
         )
+
+    def _read_linked(self, read: list[FileSightings], linked: Collection[str]) -> list[FileSightings]:
+        """What was read, files anew that turned out to be linked by names that are put together."""
+        more = are_linked(each.facts for each in read) - frozenset(linked)
+        found = []
+        for each in read:
+            self.check()
+            file = self._archive.files[each.path]
+            found.append(self.read(file, self._files, [], [], {}) if each.path in more else each)
+        return found
 
     def _kept(
         self, read: Sequence[FileSightings], commands: Sequence[tuple[str, str]], reached: Collection[str]
@@ -256,13 +269,16 @@ class _Analysis:
         partial: list[tuple[str, str]],
         reasons: list[str],
         layers: dict[str, tuple[Layer, ...]],
-    ) -> FileSightings | None:
-        """Parse one file and ask the clauses of it; None, told in *partial*, where nothing could be read.
+        *,
+        linked: bool = True,
+    ) -> FileSightings:
+        """Parse one file and ask the clauses of it.
 
-        *files* are those around it. What it evaluates is kept in *layers* by its path. A file that was
-        refused or not read to its end is a reason to call the package unverified.
+        *files* are those around it, *linked* says that values may go between it and one of those that are
+        read. What it evaluates is kept in *layers* by its path. A file that was refused or not read to its end
+        is a reason to call the package unverified.
         """
-        facts = self._facts(file, files)
+        facts = self._facts(file, files, linked=linked)
         if facts.unread:
             read = "read in part only" if file.size > self._limits.source_bytes else "not read as code"
             reasons.append(f"{file.path} was {read}: {facts.problem}")
@@ -272,12 +288,12 @@ class _Analysis:
             layers[file.path] = facts.layers
         return self._matcher.read(facts)
 
-    def _facts(self, file: PackageFile, files: ArchiveFiles) -> FileFacts:
+    def _facts(self, file: PackageFile, files: ArchiveFiles, *, linked: bool) -> FileFacts:
         from npmguard.javascript.facts import extract_facts  # noqa: PLC0415 - brings tree-sitter with it
 
         content, limits, interest = file.content or b"", self._limits, self._matcher.interest
         if file.size <= limits.source_bytes:
-            return extract_facts(file.path, content, limits, interest, files)
+            return extract_facts(file.path, content, limits, interest, files, linked=linked)
         from npmguard.javascript.windows import extract_from_parts  # noqa: PLC0415 - likewise
 
         return extract_from_parts(file.path, content, limits, interest, self._worth_reading, files)
@@ -436,7 +452,8 @@ class _Old:
         if path not in self._signals:
             file = self._archive.files.get(path)
             kept = file is not None and file.content is not None
-            sightings = self._analysis.read(file, self.files, [], [], {}) if file and kept else None
+            read = self._analysis.read
+            sightings = read(file, self.files, [], [], {}, linked=False) if file and kept else None
             self._signals[path] = frozenset(sightings.whole.fired()) if sightings else frozenset()
         return self._signals[path]
 

@@ -23,7 +23,7 @@ def between(files: Mapping[str, bytes], sources: Collection[str], sinks: Collect
     """
     if not sources or not sinks or len(sources) + len(sinks) > _MAX_ENDS:
         return frozenset()
-    imported = {path: _imports(path, content, files) for path, content in files.items()}
+    imported = {path: imports(path, content, files) for path, content in files.items()}
     importers: dict[str, list[str]] = {}
     for path, targets in imported.items():
         for target in targets:
@@ -39,17 +39,18 @@ def between(files: Mapping[str, bytes], sources: Collection[str], sinks: Collect
     return frozenset(found)
 
 
+def imports(path: str, content: bytes, files: Collection[str]) -> list[str]:
+    """Those of *files* that the file at *path* names by relative paths in the clear."""
+    names = dict.fromkeys(match[1].decode("utf-8", "replace") for match in _LOCAL.finditer(content))
+    targets = (resolve_local(path, name, files) for name in names)
+    return [target for target in targets if target is not None and target != path]
+
+
 class _Reached(NamedTuple):
     """How many imports away from one of some files, and the next files on the ways there."""
 
     distance: int
     following: set[str]
-
-
-def _imports(path: str, content: bytes, files: Collection[str]) -> list[str]:
-    names = dict.fromkeys(match[1].decode("utf-8", "replace") for match in _LOCAL.finditer(content))
-    targets = (resolve_local(path, name, files) for name in names)
-    return [target for target in targets if target is not None and target != path]
 
 
 def _upwards(starts: Iterable[str], importers: Mapping[str, list[str]]) -> dict[str, _Reached]:

@@ -181,6 +181,11 @@ class Constants(Objects):
         parts.append(values.unescape_literal(text[position : node.end_byte - 1]))
         return parts
 
+    def built_texts(self) -> frozenset[str]:
+        """The strings that have been worked out so far, other than single literals."""
+        held = (*self._known.values(), *self._bound.values())
+        return frozenset([values.as_text(value) for value in held if isinstance(value, str)])
+
     def give_up(self, reason: str) -> None:
         """Note that something was not worked out; the first reason stays."""
         self.problem = self.problem or reason

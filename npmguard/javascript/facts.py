@@ -46,11 +46,14 @@ def extract_facts(
     limits: Limits,
     interest: Interest | None = None,
     files: PackageFiles | None = None,
+    *,
+    linked: bool = True,
 ) -> FileFacts:
     """Draw the facts of *interest* (all, if None) from the source file at *path* of a package.
 
     What it reads of *files* and evaluates, and those of them that it loads as code under a name of their own,
-    are read too.
+    are read too. Where the file is not *linked* with another one that is read, by what it loads or by what
+    loads it, what its values have to do with other files is not worked out.
 
     Never raises for what the bytes are: what cannot be read is told in ``partial`` and ``problem``. A CALL,
     NEW, READ or WRITE spans its whole expression, and its line and column are those of the last segment of
@@ -66,7 +69,7 @@ def extract_facts(
     collecting = gc.isenabled()
     gc.disable()  # a tree makes many objects and no cycles; looking for those takes as long as parsing
     try:
-        return _extract(path, source, limits, interest or EVERYTHING, files)
+        return _extract(path, source, limits, _Reader(path, limits, interest or EVERYTHING, files, linked=linked))
     finally:
         if collecting:
             gc.enable()
@@ -74,9 +77,7 @@ def extract_facts(
                 gc.collect()  # else the next file would come on top of what this one leaves behind
 
 
-def _extract(
-    path: str, source: bytes, limits: Limits, interest: Interest, files: PackageFiles | None
-) -> FileFacts:
+def _extract(path: str, source: bytes, limits: Limits, reader: _Reader) -> FileFacts:
     parsed = parse(path, source, limits)
     nodes = captures(parsed)
     whole = (FunctionSpan(0, len(parsed.text), -1),)
@@ -86,7 +87,6 @@ def _extract(
         nodes = without_types(nodes)
         if is_declaration(path) and not _runs(nodes):
             return FileFacts(path, (), whole)
-    reader = _Reader(path, limits, interest, files)
     reading = reader.read(Program(parsed, parsed.tree.root_node, nodes, limits), 0)
     late = f"not analysed within {limits.analysis_seconds:.0f} s" if reader.late else None
     problem = late or reader.problem
@@ -112,9 +112,12 @@ def _runs(nodes: Captures) -> bool:
 class _Reader:
     """Reads one file, and the code in it that it evaluates."""
 
-    def __init__(self, path: str, limits: Limits, interest: Interest, files: PackageFiles | None) -> None:
+    def __init__(
+        self, path: str, limits: Limits, interest: Interest, files: PackageFiles | None, *, linked: bool
+    ) -> None:
         self._path = path
         self._files = files
+        self._linked = linked
         self.late = False
         self.spent = False
         self.problem: str | None = None
@@ -152,7 +155,8 @@ class _Reader:
         return nesting.reading()
 
     def _flows(self, draft: Draft, reach: Reach, depth: int) -> None:
-        found = find_flows(draft, reach, self._interest.flows, self._limits.flow_steps, placed=not depth)
+        steps, linked = self._limits.flow_steps, self._linked and not depth
+        found = find_flows(draft, reach, self._interest.flows, steps, placed=not depth, linked=linked)
         if not depth:
             self.flows = found.exports
         if not found.complete:

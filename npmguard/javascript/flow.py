@@ -8,6 +8,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from npmguard.javascript.draft import Draft
+from npmguard.javascript.flow_chances import Chances
 from npmguard.javascript.flow_graph import Edge, Graph, Origin
 from npmguard.javascript.flow_links import PORT, FlowLinks
 from npmguard.javascript.flow_names import ADDRESS, CLIENT, WRITER, is_address
@@ -30,6 +31,7 @@ _MAX_LINKS = 2_000  # of one file to others
 _ROUNDS = 3  # of files that are written with what was read from files that were written
 _SOURCES = frozenset(Source)
 _BY_PLACE = {f"@{Sink.WORKFLOW}": Sink.WORKFLOW, f"@{Sink.SHELL_PROFILE}": Sink.SHELL_PROFILE}
+_FOR_OTHERS = frozenset({Sink.REQUIRE, Sink.COMMAND, Sink.FILE})  # which other sinks need
 _EMBEDDED = frozenset({Sink.RUN_FILE, Sink.WORKFLOW, Sink.SHELL_PROFILE})
 
 
@@ -41,30 +43,35 @@ class Found(NamedTuple):
 
 
 @staged("flows")
-def find_flows(draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True) -> Found:
+def find_flows(
+    draft: Draft, reach: Reach, wanted: Names | None, fuel: int, *, placed: bool = True, linked: bool = True
+) -> Found:
     """Add the FLOW facts of a file that are *wanted* (all, if None) to *draft*.
 
     The work is bounded by *fuel*, steps from one expression or name to another. Where the text is not the
-    file's own (not *placed*), it has nothing to do with other files, and facts do not tell where their sources
-    stand in it.
+    file's own (not *placed*), facts do not tell where their sources stand in it. Where it is not *linked*, it
+    has nothing to do with other files.
     """
     names = wanted if wanted is not None else frozenset(flow_name(a, b) for a in Source for b in Sink)
     if not names:
         return Found(FlowExports(), complete=True)
-    flows = _Flows(draft, reach, names, fuel, placed=placed)
+    flows = _Flows(draft, reach, names, fuel, placed=placed, linked=linked and placed)
     complete = flows.find()
     return Found(flows.exports(), complete)
 
 
 class _Flows:
-    def __init__(self, draft: Draft, reach: Reach, wanted: frozenset[str], fuel: int, *, placed: bool) -> None:
+    def __init__(
+        self, draft: Draft, reach: Reach, wanted: frozenset[str], fuel: int, *, placed: bool, linked: bool
+    ) -> None:
+        self._linked = linked
         self._draft = draft
         self._placed = placed
         self._program = draft.program
         self._wanted = wanted
-        self._graph = Graph(fuel, _REACH)
-        self._values = FlowValues(draft.program, reach, self._graph, folded=draft.relevance.interest.strings)
-        self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
+        self._reach = reach
+        self._fuel = fuel
+        self._begin(wanted)
         self._lines: list[int] | None = None
         self._labels: list[int] = []
         self._links: FlowLinks | None = None
@@ -73,14 +80,42 @@ class _Flows:
         self._told: set[tuple[int, int, str, str | None]] = set()
 
     def find(self) -> bool:
-        self._links = self._make_links() if self._placed else None
+        self._links = self._make_links() if self._linked else None
         self._sinks.ask()
         if self._links is not None:
             self._links.ask()
+        elif not self._narrow():
+            return True
         self._settle()
         self._follow_files()
         self._tell()
         return not self._graph.exhausted
+
+    def _begin(self, wanted: Names) -> None:
+        """Make ready to ask for the sinks of some flows."""
+        folded = self._draft.relevance.interest.strings
+        self._graph = Graph(self._fuel, _REACH)
+        self._values = FlowValues(self._program, self._reach, self._graph, folded=folded)
+        self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
+
+    def _narrow(self) -> bool:
+        """Leave out the sinks that no source of the program can reach; whether there is anything left to follow.
+
+        Only where no other file has to do with the flows, and all constant strings have been worked out.
+        """
+        asked = self._sinks.kinds()
+        if not any(flow_of(name)[1] in asked for name in self._wanted):
+            return False
+        if not self._draft.relevance.interest.strings:
+            return True
+        possible = Chances(self._program).of(self._wanted)
+        left = {sink for _source, sink in map(flow_of, possible)}
+        if asked.isdisjoint(left):
+            return False
+        if not asked <= left | _FOR_OTHERS:
+            self._begin(possible)
+            self._sinks.ask()
+        return True
 
     def _make_links(self) -> FlowLinks:
         return FlowLinks(self._values, imports=self._draft.has_local_module())

@@ -77,7 +77,7 @@ _MAKING = frozenset({"create", "extend", "defaults", "createTransport", "createC
 CLIENT_MAKERS = _MAKING | _SENDING
 """Functions of modules for the network that give an object to talk through."""
 _NOT_CLIENTS = re.compile(r"Agent|Server|Error|Headers|Receiver|CookieJar|Pool|isAxios|CancelToken")
-_GLOBAL_CALLS = frozenset(
+GLOBAL_CALLS = frozenset(
     {
         *(
             "fetch",
@@ -93,14 +93,15 @@ _GLOBAL_CALLS = frozenset(
         *("Deno.connect", "GM_xmlhttpRequest", "GM.xmlHttpRequest", "location.assign", "location.replace"),
     }
 )
-_GLOBAL_CLIENTS = frozenset({"XMLHttpRequest", "WebSocket", "EventSource", "Image", "RTCPeerConnection"})
-_COMMANDS = frozenset({"exec", "execSync", "spawn", "spawnSync", "execFile", "execFileSync", "fork", "command"})
+GLOBAL_CLIENTS = frozenset({"XMLHttpRequest", "WebSocket", "EventSource", "Image", "RTCPeerConnection"})
+RESPONSE_MEMBERS = frozenset({"responseText", "responseXML"})
+COMMANDS = frozenset({"exec", "execSync", "spawn", "spawnSync", "execFile", "execFileSync", "fork", "command"})
 _DEFINING = frozenset({"execa", "cross-spawn"})
-_READERS = frozenset(
+GLOBAL_READERS = frozenset(
     {"Bun.file", "Deno.readTextFile", "Deno.readFile", "Deno.readTextFileSync", "Deno.readFileSync"}
 )
-_WRITERS = frozenset({"Bun.write", "Deno.writeTextFile", "Deno.writeFile", "Deno.writeTextFileSync"})
-_DECODING_STREAMS = frozenset(
+GLOBAL_WRITERS = frozenset({"Bun.write", "Deno.writeTextFile", "Deno.writeFile", "Deno.writeTextFileSync"})
+DECODING_STREAMS = frozenset(
     {
         "zlib.createGunzip",
         "zlib.createInflate",
@@ -210,7 +211,7 @@ def variable(name: Key) -> tuple[Source, str | None] | None:
 
 def is_reader(path: Path) -> bool:
     """Whether that function reads the file which its first argument names."""
-    return path.name in _READERS or (
+    return path.name in GLOBAL_READERS or (
         module_of(path) in words.FILE_MODULES and path.segments[-1] in words.READERS | {"open", "openSync"}
     )
 
@@ -222,7 +223,7 @@ def is_lister(path: Path) -> bool:
 
 def is_decoder(path: Path) -> bool:
     """Whether that function gives text its meaning back."""
-    return path.name in words.DECODERS or path.name in _DECODING_STREAMS
+    return path.name in words.DECODERS or path.name in DECODING_STREAMS
 
 
 def is_command(path: Path) -> bool:
@@ -232,14 +233,14 @@ def is_command(path: Path) -> bool:
         return path.name in {"Bun.spawn", "Bun.spawnSync", "Deno.run", "Deno.Command"}
     if module not in words.COMMAND_MODULES:
         return False
-    return path.segments[-1] in _COMMANDS or (module in _DEFINING and len(path.segments) <= 2)
+    return path.segments[-1] in COMMANDS or (module in _DEFINING and len(path.segments) <= 2)
 
 
 def is_network(path: Path) -> bool:
     """Whether calling that function sends something, and gives what comes back."""
     module = module_of(path)
     if module is None:
-        return path.root is Root.GLOBAL and path.name in _GLOBAL_CALLS
+        return path.root is Root.GLOBAL and path.name in GLOBAL_CALLS
     if module not in words.NETWORK_MODULES:
         return False
     return len(path.segments) == 1 or path.segments[-1] in _SENDING
@@ -249,7 +250,7 @@ def makes_client(path: Path, *, new: bool) -> bool:
     """Whether that function or constructor gives an object that talks to the network."""
     module = module_of(path)
     if module is None:
-        return new and path.name in _GLOBAL_CLIENTS
+        return new and path.name in GLOBAL_CLIENTS
     if module not in words.NETWORK_MODULES:
         return False
     return not _NOT_CLIENTS.search(path.segments[-1]) if new else path.segments[-1] in CLIENT_MAKERS
@@ -315,6 +316,6 @@ def is_evaluator(path: Path) -> bool:
 
 def is_writer(path: Path) -> bool:
     """Whether that function writes the file which its first argument names."""
-    return path.name in _WRITERS or (
+    return path.name in GLOBAL_WRITERS or (
         module_of(path) in words.FILE_MODULES and path.segments[-1] in words.FILE_WRITERS
     )

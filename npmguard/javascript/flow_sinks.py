@@ -187,6 +187,17 @@ class FlowSinks:
         if not self._sinks.isdisjoint({Sink.PAGE, Sink.NETWORK, Sink.EVALUATE}):
             self._assignments()
 
+    def kinds(self) -> frozenset[Sink]:
+        """The sinks that there are, those included that follow from others."""
+        found = {each.sink for each in self.asked}
+        if self.piped:
+            found |= {Sink.NETWORK, Sink.FILE}
+        if self.written:
+            found |= {Sink.WORKFLOW, Sink.SHELL_PROFILE}
+            if self.run:
+                found.add(Sink.RUN_FILE)
+        return frozenset(found & self._sinks)
+
     # --- calls -------------------------------------------------------------------------------------------
 
     def _call(self, call: Node, callee: Callee) -> bool:

@@ -16,6 +16,7 @@ from npmguard.javascript.flow_links import VALUE, Ports, local_port
 from npmguard.javascript.flow_names import (
     ADDRESS,
     ELEMENT,
+    RESPONSE_MEMBERS,
     Key,
     is_address,
     made_by,
@@ -45,7 +46,6 @@ _INERT = FUNCTIONS | {
 }
 _TELLS_NOTHING = frozenset({"typeof", "!", "void", "delete"})
 _COMPARISONS = frozenset({"==", "===", "!=", "!==", "<", ">", "<=", ">=", "in", "instanceof"})
-_RESPONSE_MEMBERS = frozenset({"responseText", "responseXML"})
 
 
 class FlowValues:
@@ -304,7 +304,7 @@ class FlowValues:
             return
         key = self.program.constants.property_name(node)
         made = made_by(path)
-        if key in _RESPONSE_MEMBERS or (made == ("XMLHttpRequest", ("response",))):
+        if key in RESPONSE_MEMBERS or (made == ("XMLHttpRequest", ("response",))):
             self.source(vertex, Source.NETWORK, "XMLHttpRequest", node.start_byte)
         if key == "length":
             return

@@ -38,7 +38,9 @@ class Program:
         self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
-        self.concealed: tuple[Concealed, ...] | None = None  # what invisible.concealed_in remembers
+        self.holders: frozenset[bytes] | None = None  # these three are remembered for those that work them out
+        self.hidden: frozenset[bytes] | None = None
+        self.concealed: tuple[Concealed, ...] | None = None
         self._levels = _MAX_LEVELS
         self.deadline = parsed.deadline
 

@@ -46,13 +46,17 @@ class Relevance:
         self.writes = _encoded(interest.writes)
         self.reads = _encoded(interest.reads)
         self.modules = _encoded(interest.modules)
-        self.holders = program.constants.holders()
         self._program = program
+        if program.holders is None:
+            program.holders = program.constants.holders()
+        self.holders = program.holders
         self._hidden: frozenset[bytes] = frozenset()
         if self.holders and any(
             wanted is not None for wanted in (self.calls, self.news, self.writes, self.reads)
         ):
-            self._hidden = self._find_hidden()
+            if program.hidden is None:
+                program.hidden = self._find_hidden()
+            self._hidden = program.hidden
 
     @staticmethod
     def wants(name: str, wanted: Wanted) -> bool:
