@@ -186,7 +186,9 @@ class _Analysis:
             for file in files:
                 self.check()
                 own = file.path in linked
-                read.append(self.read(file, self._files, self._partial, self._reasons, self._layers, linked=own))
+                read.append(
+                    self.read(file, self._files, self._partial, self._reasons, self._layers, linked=own)
+                )
             read = self._read_linked(read, linked)
         except LimitExceeded as error:
             self._reasons.append(str(error))

@@ -22,6 +22,7 @@ _LITERAL = re.compile(
     rb"(?<![\w$])(?:115792089237316195423570985008687907853269984665640564039457584007913129639935"
     rb"|1461501637330902918203684832716283019655932542975|0[xX](?:[fF]{40}|[fF]{64}))n(?![\w$])"
 )
+_IN_LITERALS = (b"11579208923731619542", b"14615016373309029182", b"f" * 40)
 _LIMIT = 64  # places of a file; one is enough
 
 
@@ -36,12 +37,14 @@ class UnlimitedAmounts:
         """Computed, as literals, and as the members by which libraries know them."""
         index = self._program.index
         found: list[Place] = []
+        lowered = index.text.lower()
         powers = index.operations("-") if any(each in index.text for each in _IN_POWERS) else ()
         for node in self._program.in_time(powers):
             start, end = node.start_byte, node.end_byte
             if end - start <= _LONGEST and _POWER.match(index.text[start:end]):
                 found.append((start, end, None))
-        found += [(match.start(), match.end(), None) for match in _LITERAL.finditer(index.text)]
+        if any(each in lowered for each in _IN_LITERALS):
+            found += [(match.start(), match.end(), None) for match in _LITERAL.finditer(index.text)]
         for name in _NAMES:
             found += [(node.start_byte, node.end_byte, None) for node in index.members.get(name, ())]
         yield from found[:_LIMIT]

@@ -69,7 +69,9 @@ def extract_facts(
     collecting = gc.isenabled()
     gc.disable()  # a tree makes many objects and no cycles; looking for those takes as long as parsing
     try:
-        return _extract(path, source, limits, _Reader(path, limits, interest or EVERYTHING, files, linked=linked))
+        return _extract(
+            path, source, limits, _Reader(path, limits, interest or EVERYTHING, files, linked=linked)
+        )
     finally:
         if collecting:
             gc.enable()

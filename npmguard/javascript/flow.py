@@ -99,7 +99,7 @@ class _Flows:
         self._sinks = FlowSinks(self._values, frozenset(flow_of(name)[1] for name in wanted))
 
     def _narrow(self) -> bool:
-        """Leave out the sinks that no source of the program can reach; whether there is anything left to follow.
+        """Leave out the sinks that no source of the program can reach; whether any is left.
 
         Only where no other file has to do with the flows, and all constant strings have been worked out.
         """

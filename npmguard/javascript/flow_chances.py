@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 _Needed = tuple[frozenset[bytes], ...]
 """Sets of words, all of which must be there."""
 
-_NO_WORD = bytes(
-    byte if byte < 0x80 and (chr(byte).isalnum() or byte in b"_$") else 32 for byte in range(256)
-)
+_NO_WORD = bytes(byte if byte < 0x80 and (chr(byte).isalnum() or byte in b"_$") else 32 for byte in range(256))
 _WORD = re.compile(r"[\w$]+", re.ASCII)
 _NAMING = frozenset(
     {

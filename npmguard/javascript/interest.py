@@ -25,9 +25,9 @@ class Interest:
 
     Calls, constructions, writes and reads are wanted by the last segment of their name (``fetch``, ``open``,
     ``[]``), modules by their name, shapes and flows by theirs. A string is wanted if it has ``string_length``
-    characters or more, is one of ``string_values``, or ``string_pattern``, which asks nothing of what is around
-    what it finds, is found in its UTF-8 form; a regular expression if its source has ``regex_length`` characters
-    or more.
+    characters or more, is one of ``string_values``, or ``string_pattern`` is found in its UTF-8 form; a regular
+    expression if its source has ``regex_length`` characters or more. The pattern must not ask what is around
+    it.
     """
 
     calls: Names | None = frozenset()

@@ -15,10 +15,10 @@ _LEAST_CODE = 6  # bytes that can do anything
 _DEEPER = 60  # columns by which nested code is set in at once
 _TABLE = 2  # lines beside it that are set in to the same column
 _BLANK = rb"(?:[ \t\v\f]|\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])"
-_LEAST_RUN = 30  # blanks, which are LEAST columns where they are tabs
-_RUN = re.compile(rb"(?<![ \t\v\f])" + _BLANK + rb"{%d,}+(?=[^\s/*])" % _LEAST_RUN)
+_LEAST_RUN = b" " * 30  # blanks, which are LEAST columns where they are tabs
+_RUN = re.compile(rb"(?<![ \t\v\f])" + _BLANK + rb"{%d,}+(?=[^\s/*])" % len(_LEAST_RUN))
 _TO_SPACES = bytes.maketrans(b"\t\v\f", b"   ")
-_WIDE = (b"\xc2\xa0", b"\xe3\x80\x80", *(b"\xe2\x80" + bytes([last]) for last in (*range(0x80, 0x8B), 0xAF)))
+_WIDE = (b"\xc2\xa0", b"\xe3\x80\x80", b"\xe2\x80")  # or the beginning of one
 _INDENT = re.compile(_BLANK + rb"*+")
 _TEXT = frozenset(
     {
@@ -50,9 +50,7 @@ class OutOfSight:
 
 def pushed(text: bytes) -> Iterator[tuple[int, int, int]]:
     """What stands out of sight in *text*, code or not: where blanks start and end, and the line's end."""
-    if not _has_run(text):
-        return
-    for match in _RUN.finditer(text):
+    for match in _runs(text):
         start, end = match.span()
         if _columns(match.group()) < LEAST:
             continue
@@ -65,13 +63,19 @@ def pushed(text: bytes) -> Iterator[tuple[int, int, int]]:
             yield start, end, stop
 
 
-def _has_run(text: bytes) -> bool:
-    """Whether there are blanks enough in a row anywhere; most files are done with that."""
+def _runs(text: bytes) -> Iterator[re.Match[bytes]]:
+    """The runs of blanks; those of ASCII are looked for as bytes, which is faster than any expression."""
+    if any(wide in text for wide in _WIDE):
+        yield from _RUN.finditer(text)
+        return
     spaces = text.translate(_TO_SPACES)
-    if not text.isascii():
-        for wide in _WIDE:
-            spaces = spaces.replace(wide, b" ")
-    return b" " * _LEAST_RUN in spaces
+    start = spaces.find(_LEAST_RUN)
+    while start >= 0:
+        match = _RUN.match(text, start)
+        if match is not None:
+            yield match
+        blanks = _INDENT.match(text, start)
+        start = spaces.find(_LEAST_RUN, start + len(_LEAST_RUN) if blanks is None else blanks.end())
 
 
 def _is_layout(text: bytes, line: int, start: int, end: int, stop: int) -> bool:
