@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 LOCKS = ("pdf.js", "npm-cli", "insomnia")
 SCAN = (sys.executable, "-P", "-m", "npmguard")
 NPM_CI = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--force")
-_OWN = ("name", "version", "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "bin")
+_DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
+_OWN = ("name", "version", "bin", *_DEPENDENCIES)
 
 
 def lock_of(name: str) -> Path:
@@ -28,10 +29,21 @@ def lock_of(name: str) -> Path:
 
 
 def project(lock: Path, folder: Path) -> Path:
-    """A folder with that lock, and the package.json files that npm needs beside it, of all workspaces."""
+    """A folder with that lock, and the package.json files that npm needs beside it, of all workspaces.
+
+    What comes from no registry, as a git repository, is left out: npm ci would ask other hosts for it.
+    """
     folder.mkdir(parents=True)
-    packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-    shutil.copy(lock, folder / "package-lock.json")
+    document = json.loads(lock.read_text(encoding="utf-8"))
+    packages = document["packages"]
+    foreign = [it for it, entry in packages.items() if entry.get("resolved", "").startswith(("git", "file:"))]
+    names = {location.rpartition("node_modules/")[2] for location in foreign}
+    for location in foreign:
+        del packages[location]
+    for entry, kind in product(packages.values(), _DEPENDENCIES):
+        if isinstance(entry.get(kind), dict):
+            entry[kind] = {name: spec for name, spec in entry[kind].items() if name not in names}
+    (folder / "package-lock.json").write_text(json.dumps(document, indent=2))
     for location, entry in packages.items():
         if "node_modules/" not in location:
             (folder / location).mkdir(parents=True, exist_ok=True)
