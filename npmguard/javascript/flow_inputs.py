@@ -153,6 +153,9 @@ class FlowInputs:
             return
         path, method, receiver = callee.path, callee.method, callee.receiver
         handed = arguments(call)[at : at + 1]
+        if handed and callee.node.id == handed[0].id:  # the call only passes on to it
+            self.given(vertex, callee.given, position, keys)
+            return
         found = [index for index, each in enumerate(callee.given) if handed and each.id == handed[0].id]
         if not found:
             return

@@ -7,14 +7,18 @@ although the guard reaches for what only a run has.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from tree_sitter import Node
 
 from npmguard.javascript.bindings import FUNCTIONS, Binding
-from npmguard.javascript.index import Index
+from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.scopes import Scopes
+
+_PLACE = re.compile(rb"[(,]\s*(this)\s*,\s*(?:function\b|async\b|\()")
+_NAMES = frozenset({"identifier", *MEMBERS})
 
 
 class Inert:
@@ -24,11 +28,12 @@ class Inert:
         self, index: Index, scopes: Scopes, writes: Callable[[], Mapping[Binding, Sequence[int]]]
     ) -> None:
         """Find them; *writes* tells where variables are given values."""
-        spans = [
-            (node.start_byte, node.end_byte)
-            for node, callee, kind in index.calls
-            if kind == "identifier" and _is_guard(node.child_by_field_name("arguments"))
-        ]
+        spans = []
+        for place in _PLACE.finditer(index.text):
+            this = index.root.descendant_for_byte_range(place.start(1), place.end(1))
+            call = None if this is None or this.type != "this" else _guard_of(this)
+            if call is not None:
+                spans.append((call.start_byte, call.end_byte))
         self._starts: list[int] = []
         self._ends: list[int] = []
         for start, end in sorted(spans):
@@ -54,9 +59,16 @@ class Inert:
         return at < len(self._starts) and self._starts[at] < end
 
 
-def _is_guard(arguments: Node | None) -> bool:
-    given = [] if arguments is None else arguments.named_children
-    return len(given) == 2 and given[0].type == "this" and given[1].type in FUNCTIONS
+def _guard_of(this: Node) -> Node | None:
+    """The call that is given ``this`` and a function, be it through a function that passes calls on."""
+    arguments = this.parent
+    if arguments is None or arguments.type != "arguments":
+        return None
+    given = arguments.named_children
+    passed_on = len(given) == 3 and given[0].type in _NAMES
+    if (len(given) == 2 or passed_on) and given[-2].id == this.id and given[-1].type in FUNCTIONS:
+        return arguments.parent
+    return None
 
 
 def _changes_others(start: int, end: int, scopes: Scopes, writes: Mapping[Binding, Sequence[int]]) -> bool:

@@ -129,7 +129,8 @@ class Purity:
                 elif node.type in _MADE and self._unknown_between(node.start_byte, node.end_byte):
                     functions.append(0)
                 else:
-                    named.update(dict.fromkeys(self.named(node)))
+                    inner = (each for each in self.named(node) if not self._is_inside(each, node))
+                    named.update(dict.fromkeys(inner))
             known = self._meanings[binding] = (functions, list(named))
         self._work -= 1 + len(known[1])
         return known

@@ -419,7 +419,7 @@ def _compile(source: str, flags: str) -> _Pattern | None:
     options.max_mem = _RE2_MEMORY
     try:
         pattern: _Pattern = re2.compile((f"(?{letters})" if letters else "") + translated, options)
-    except re2.error:
+    except (re2.error, UnicodeEncodeError):
         return None
     return pattern
 

@@ -60,6 +60,8 @@ def find(machine: Machine, pattern: Pattern, text: str, start: int) -> Match | N
 def _compiled(source: str, flags: str) -> Compiled | None:
     if len(source) > _LONGEST or set(flags) - set("gimsy") or "y" in flags:
         return None
+    if any("\ud800" <= unit <= "\udfff" for unit in source):  # half a character, which RE2 knows nothing of
+        return None
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20

