@@ -22,9 +22,11 @@ class LongDelays:
     def find(self) -> Iterator[Place]:
         """The calls that set one."""
         index, names, constants = self._program.index, self._program.names, self._program.constants
-        for call, callee, _kind in self._program.in_time([*index.calls, *index.calls_of((b"setTimeout",))]):
-            if names.path(callee).name not in _TIMERS:
-                continue
+        timers = [call for call, _callee, _kind, path in self._program.called() if path.name in _TIMERS]
+        for call, callee, _kind in self._program.in_time(index.calls_of((b"setTimeout",))):
+            if names.path(callee).name in _TIMERS:
+                timers.append(call)
+        for call in timers:
             given = arguments(call)
             if not given or len(given) > 3:
                 continue

@@ -16,6 +16,7 @@ from tree_sitter import Node
 
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.own_places import OwnPlaces, Place
+from npmguard.javascript.paths import Path
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place as Span
 
@@ -56,18 +57,20 @@ class FileCalls:
 
     def calls(self, names: frozenset[str]) -> Iterator[tuple[Node, str, list[Node]]]:
         """The calls of file functions of those names, with the name and what is given."""
-        index, resolved = self.program.index, self.program.names
+        for call, path in self._likely(names):
+            if path.segments:
+                last = path.segments[-1]
+                if last in names and self._touches_files(path.segments, known=path.known):
+                    yield call, last, arguments(call)
+
+    def _likely(self, names: frozenset[str]) -> Iterator[tuple[Node, Path]]:
+        """The calls that may be of those names, with what they call."""
+        for call, _callee, kind, path in self.program.called():
+            if kind in _CALLEES:
+                yield call, path
         spelled = frozenset(name.encode() for name in names)
-        likely = [*index.calls, *index.calls_of(spelled)]
-        for call, callee, kind in self.program.in_time(likely):
-            if kind not in _CALLEES:
-                continue
-            path = resolved.path(callee)
-            if not path.segments:
-                continue
-            last = path.segments[-1]
-            if last in names and self._touches_files(path.segments, known=path.known):
-                yield call, last, arguments(call)
+        for call, callee, _kind in self.program.in_time(self.program.index.calls_of(spelled)):
+            yield call, self.program.names.path(callee)
 
     @staticmethod
     def _touches_files(segments: tuple[str, ...], *, known: bool) -> bool:

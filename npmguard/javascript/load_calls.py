@@ -36,7 +36,7 @@ class LoadCalls:
         text = self._program.text
         for call, callee, kind in self._program.in_time(self._program.index.calls):
             start = call.start_byte
-            if arguments(call) or not self._runs_on_load(self._scopes.function_at(start)):
+            if not self._runs_on_load(self._scopes.function_at(start)) or arguments(call):
                 continue
             if not _FOR_ITSELF.search(text[max(start - _BEFORE, 0) : start]):
                 continue

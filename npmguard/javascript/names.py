@@ -193,7 +193,7 @@ class Names:
         return True
 
     def _from_identifier(self, node: Node, backwards: list[str]) -> Path:
-        binding = self._scopes.binding(node)
+        binding = self._scopes.at(node.start_byte)
         if binding is None:
             backwards.append(self._scopes.name(node).decode("utf-8", "replace"))
             return extended(THE_GLOBAL, backwards)
@@ -202,7 +202,9 @@ class Names:
             self._nesting += 1
             base = self.of_binding(binding) if self._may_nest() else NOWHERE
             self._nesting -= 1
-        if base.known or not backwards:
+        if not backwards:
+            return base
+        if base.known:
             return extended(base, backwards)
         kept = self._constants.property_of(binding, backwards[-1])
         if kept is not None and kept.type not in FUNCTIONS:

@@ -171,14 +171,13 @@ class Packed:
 
     def find(self) -> Iterator[Place]:
         """The calls of ``eval`` that are given the result of a function which stands there."""
-        for call, callee, kind in self._program.index.calls:
+        for call, _callee, kind, path in self._program.called():
+            if kind != "identifier" or path.name not in {"eval", "Function"}:
+                continue
             given = arguments(call)
-            if kind != "identifier" or not given or given[0].type != "call_expression":
-                continue
-            maker = given[0].child_by_field_name("function")
-            if maker is None or unwrap(maker).type not in FUNCTION_EXPRESSIONS:
-                continue
-            if self._program.names.path(callee).name in {"eval", "Function"}:
+            maker = given[0] if given and given[0].type == "call_expression" else None
+            maker = None if maker is None else maker.child_by_field_name("function")
+            if maker is not None and unwrap(maker).type in FUNCTION_EXPRESSIONS:
                 yield (call.start_byte, call.end_byte, None)
 
 

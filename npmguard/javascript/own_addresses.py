@@ -37,8 +37,16 @@ Part = tuple[Node, str | None]
 """A node, and which of its properties is meant; None for all of it."""
 
 
+def own_addresses(program: Program) -> OwnAddresses:
+    """What answers the question for the nodes of *program*, for one search more."""
+    if program.own_addresses is None:
+        program.own_addresses = OwnAddresses(program)
+    program.own_addresses.steps = _MAX_ALL_STEPS
+    return program.own_addresses
+
+
 class OwnAddresses:
-    """Answers the question for the nodes of one program."""
+    """Answers the question for the nodes of one program, remembering what it has followed to its end."""
 
     def __init__(self, program: Program) -> None:
         """Prepare to follow values in *program*."""
@@ -47,26 +55,34 @@ class OwnAddresses:
         self._scopes = program.scopes
         self._constants = program.constants
         self._decided: dict[int, bool] = {}
-        self._steps = _MAX_ALL_STEPS
+        self._clean: set[tuple[int, str | None]] = set()  # with all that they may be
+        self.steps = _MAX_ALL_STEPS  # that are left of one search
         self._functions: dict[int, Node] | None = None
         self._names: dict[int, Binding] = {}
         self._members: dict[bytes, list[Node]] | None = None
         self._computed: dict[bytes, list[Node]] | None = None
 
     def may_be(self, value: Node) -> bool:
-        """Whether *value* is, has in it, or is chosen from something that has in it, an address of the code."""
+        """Whether *value* is, has in it, or is chosen from something that has in it, an address of the code.
+
+        What was followed to its end without one is not followed again.
+        """
         pending: list[Part] = [(value, None)]
         seen = set[tuple[int, str | None]]()
-        while pending and len(seen) < _MAX_STEPS and self._steps > 0:
+        clean = self._clean
+        while pending and len(seen) < _MAX_STEPS and self.steps > 0:
             node, name = pending.pop()
             node = unwrap(node)
-            if (node.id, name) in seen:
+            part = (node.id, name)
+            if part in seen or part in clean:
                 continue
-            seen.add((node.id, name))
-            self._steps -= 1
+            seen.add(part)
+            self.steps -= 1
             if name is None and self._is_address(node):
                 return True
             pending.extend(self._sources(node, name))
+        if not pending:
+            clean |= seen
         return False
 
     def called(self, callee: Node) -> bytes:

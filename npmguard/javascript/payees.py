@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from npmguard.javascript.callsites import arguments
 from npmguard.javascript.index import MEMBERS
-from npmguard.javascript.own_addresses import OwnAddresses
+from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
 
@@ -37,7 +37,7 @@ class Payees:
         """Prepare to search *program*."""
         self._program = program
         self._index = program.index
-        self._own = OwnAddresses(program)
+        self._own = own_addresses(program)
 
     def find(self) -> Iterator[Place]:
         """The properties, assignments and calls that name it."""

@@ -17,7 +17,7 @@ from tree_sitter import Node
 from npmguard.javascript.bindings import FUNCTIONS
 from npmguard.javascript.callsites import arguments, returns
 from npmguard.javascript.index import MEMBERS
-from npmguard.javascript.own_addresses import OwnAddresses
+from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
 
@@ -47,7 +47,7 @@ class _Planting:
         """Prepare to search *program*."""
         self._program = program
         self._index = program.index
-        self._own = OwnAddresses(program)
+        self._own = own_addresses(program)
 
     def find(self) -> Iterator[Place]:
         """The assignments, properties and calls that put one somewhere."""

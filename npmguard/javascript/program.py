@@ -13,14 +13,19 @@ from npmguard.javascript.callsites import CallSites
 from npmguard.javascript.constants import Constants
 from npmguard.javascript.index import Index
 from npmguard.javascript.names import Names
+from npmguard.javascript.paths import Path
 from npmguard.javascript.scopes import Scopes
 from npmguard.javascript.syntax import Captures, Parsed
 from npmguard.javascript.tree import way_to
 
 if TYPE_CHECKING:
     from npmguard.javascript.invisible import Concealed
+    from npmguard.javascript.own_addresses import OwnAddresses
 
 _Item = TypeVar("_Item")
+CalledPath = tuple[Node, Node, str, Path]
+"""A call, its callee, the callee's kind, and what that refers to."""
+
 _MAX_LEVELS = 2_000_000  # of the tree that are passed in all on ways to nodes: about a second
 
 
@@ -38,11 +43,21 @@ class Program:
         self.constants = Constants(self.index, self.scopes, self.sites, limits)
         self.names = Names(self.scopes, self.constants)
         self.late = False
-        self.holders: frozenset[bytes] | None = None  # these three are remembered for those that work them out
+        self._called: list[CalledPath] | None = None
+        self.holders: frozenset[bytes] | None = None  # these are remembered for those that work them out
         self.hidden: frozenset[bytes] | None = None
+        self.own_addresses: OwnAddresses | None = None
         self.concealed: tuple[Concealed, ...] | None = None
         self._levels = _MAX_LEVELS
         self.deadline = parsed.deadline
+
+    def called(self) -> list[CalledPath]:
+        """All calls but those of methods by a plain name, with what they call; worked out once."""
+        if self._called is None:
+            path = self.names.path
+            calls = self.in_time(self.index.calls)
+            self._called = [(call, callee, kind, path(callee)) for call, callee, kind in calls]
+        return self._called
 
     def in_time(self, items: Sequence[_Item], step: int = 256) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set. Asked every *step*."""
@@ -68,3 +83,4 @@ class Program:
     def close(self) -> None:
         """Let go of what refers back, so that the memory is free at once."""
         self.constants.close()
+        self.own_addresses = None

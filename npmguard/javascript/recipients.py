@@ -13,7 +13,7 @@ from tree_sitter import Node
 from npmguard.javascript.bindings import How
 from npmguard.javascript.callsites import arguments, unwrap
 from npmguard.javascript.index import MEMBERS
-from npmguard.javascript.own_addresses import OwnAddresses
+from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place, first_child
 
@@ -144,7 +144,7 @@ class OwnRecipients(Recipients):
 
     def find(self) -> Iterator[Place]:
         """Those rewrites that write such an address."""
-        own = OwnAddresses(self._program)
+        own = own_addresses(self._program)
         return (place for place, value in self.rewrites() if own.may_be(value))
 
 
