@@ -76,7 +76,9 @@ def extract_facts(
         if collecting:
             gc.enable()
             if len(source) > _LARGE:
-                gc.collect()  # else the next file would come on top of what this one leaves behind
+                gc.collect(
+                    0
+                )  # what is new; else the next file would come on top of what this one leaves behind
 
 
 def _extract(path: str, source: bytes, limits: Limits, reader: _Reader) -> FileFacts:

@@ -140,6 +140,8 @@ class _Flows:
 
     def _settle(self) -> None:
         self._graph.settle(self._values.expand, self._in_time)
+        while self._sinks.ask_through():
+            self._graph.settle(self._values.expand, self._in_time)
 
     def _in_time(self) -> bool:
         return time.thread_time() < self._program.deadline

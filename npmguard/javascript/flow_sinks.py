@@ -13,7 +13,9 @@ from npmguard.javascript.callsites import unwrap
 from npmguard.javascript.draft import place_of
 from npmguard.javascript.flow_graph import Edge
 from npmguard.javascript.flow_names import (
+    CLIENT,
     CLIENT_MAKERS,
+    WRITER,
     Callee,
     is_command,
     is_decoder,
@@ -157,6 +159,8 @@ class FlowSinks:
         self.written: list[Written] = []
         self.run: list[tuple[Asked, str]] = []  # with the text of what is run
         self.piped: list[tuple[Node, int, int]] = []  # a call, what goes, and the vertex that may be a stream
+        self._through: list[tuple[Node, Callee, int]] = []  # of which it is not known yet, with the vertex
+        self._place = 0  # among what is asked, where they belong
 
     def ask(self) -> None:
         """Ask all."""
@@ -184,13 +188,14 @@ class FlowSinks:
                 self._new(new, callee)
         if self._streams:
             self._through_clients(clients)
+            self._place = len(self.asked)
         if not self._sinks.isdisjoint({Sink.PAGE, Sink.NETWORK, Sink.EVALUATE}):
             self._assignments()
 
     def kinds(self) -> frozenset[Sink]:
         """The sinks that there are, those included that follow from others."""
         found = {each.sink for each in self.asked}
-        if self.piped:
+        if self.piped or self._through:
             found |= {Sink.NETWORK, Sink.FILE}
         if self.written:
             found |= {Sink.WORKFLOW, Sink.SHELL_PROFILE}
@@ -245,20 +250,39 @@ class FlowSinks:
                 self._add(Sink.EVALUATE, new, callee, callee.given[:1], None)
 
     def _through_clients(self, calls: list[tuple[Node, Callee]]) -> None:
-        """Ask of methods that send something if what they are called on is a connection or a stream."""
+        """Ask what methods are called on that send something where that is a connection or a stream."""
         for call, callee in calls:
             receiver = callee.receiver
-            if receiver is None or not callee.given or len(self.asked) >= _MAX_ASKED:
+            if receiver is None or not callee.given or len(self._through) >= _MAX_ASKED:
                 continue
-            through = self._values.ask(receiver)
-            if through == 0:
+            sends = callee.method in _CLIENT_METHODS and Sink.NETWORK in self._sinks
+            writes = callee.method in _WRITER_METHODS and Sink.FILE in self._sinks
+            if (sends or writes) and (callee.method != "set" or self._sets_header(callee)):
+                through = self._values.ask(receiver)
+                if through:
+                    self._through.append((call, callee, through))
+
+    def ask_through(self) -> bool:
+        """Ask what is sent by those methods that turned out to be called on one; whether there are any new."""
+        graph, left = self._values.graph, []
+        self._values.back(was=False)
+        before, after = self.asked[: self._place], self.asked[self._place :]
+        self.asked = before
+        found = False
+        for call, callee, through in self._through:
+            kinds = {each.kind for each in graph.origins.of(graph.masks[through] & graph.origins.objects)}
+            if kinds.isdisjoint({CLIENT, WRITER}):
+                left.append((call, callee, through))
                 continue
-            if callee.method == "set" and not self._sets_header(callee):
-                continue
-            if callee.method in _CLIENT_METHODS and Sink.NETWORK in self._sinks:
+            found = True
+            if CLIENT in kinds and callee.method in _CLIENT_METHODS and Sink.NETWORK in self._sinks:
                 self._request(call, callee, callee.given, through)
             if callee.method in _WRITER_METHODS and Sink.FILE in self._sinks:
                 self.piped.append((call, self._values.ask(callee.given[0]), through))
+        self._place = len(self.asked)
+        self.asked += after
+        self._through = left
+        return found
 
     def _sets_header(self, callee: Callee) -> bool:
         """Whether what is set by name is a header of a request, and no entry of a store."""

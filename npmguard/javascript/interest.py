@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -12,11 +12,21 @@ from npmguard.model import Fact, FactKind
 Names = frozenset[str]
 
 
+class BytesMatch(Protocol):
+    """A match of such a pattern."""
+
+    def start(self) -> int:
+        """Where it begins."""
+
+
 class BytesPattern(Protocol):
     """A compiled pattern over bytes, of ``re`` or of ``re2``."""
 
     def search(self, data: bytes, /) -> object | None:
         """A match anywhere in *data*, or None."""
+
+    def finditer(self, data: bytes, /) -> Iterator[BytesMatch]:
+        """All matches, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +36,8 @@ class Interest:
     Calls, constructions, writes and reads are wanted by the last segment of their name (``fetch``, ``open``,
     ``[]``), modules by their name, shapes and flows by theirs. A string is wanted if it has ``string_length``
     characters or more, is one of ``string_values``, or ``string_pattern`` is found in its UTF-8 form; a regular
-    expression if its source has ``regex_length`` characters or more. The pattern must not ask what is around
-    it.
+    expression if its source has ``regex_length`` characters or more. The pattern matches no NUL, nor
+    asks what is around it.
     """
 
     calls: Names | None = frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from tree_sitter import Node
@@ -23,8 +24,6 @@ _ROOTS = _FUNCTIONS | frozenset(
     }
 )
 _STATEMENT_ENDS = frozenset({b"", b";", b"{", b"}"})
-_PARTS = 8  # into which literals are parted that one search finds something in
-_SEARCHED = 512  # literals that are searched at once, but for all of them
 _ENDS = re.compile(rb"\s*(?:;|\}|\Z)")
 
 
@@ -68,28 +67,26 @@ class Strings:
     def _likely(self, raws: Sequence[bytes], exact: set[bytes], least: int) -> list[int]:
         """The positions of spelled literals that may be wanted.
 
-        The pattern is searched for in many of them at once, and in fewer where it is found: a search costs more
-        to begin than to carry on.
+        The pattern is searched for in all of them at once: a search costs more to begin than to carry on.
         """
         pattern = self._interest.string_pattern
         found = []
-        open_ones = []
+        starts: list[int] = []
+        joined: list[bytes] = []
+        positions: list[int] = []
+        start = 0
         for position, raw in enumerate(raws):
             if len(raw) >= least or b"\\" in raw or b"&" in raw or raw in exact:
                 found.append(position)
-            else:
-                open_ones.append(position)
-        pending = [open_ones] if pattern is not None and open_ones else []
-        while pattern is not None and pending:
-            some = pending.pop()
-            if pattern.search(b"\0".join([raws[position] for position in some])) is None:
-                continue
-            if len(some) == 1:
-                found.append(some[0])
-                continue
-            size = max(min(len(some) // _PARTS, _SEARCHED), 1)
-            pending.extend(some[first : first + size] for first in range(0, len(some), size))
-        found.sort()
+            elif raw and pattern is not None:
+                positions.append(position)
+                starts.append(start)
+                joined.append(raw)
+                start += len(raw) + 1
+        if pattern is not None:
+            places = {bisect_right(starts, match.start()) for match in pattern.finditer(b"\0".join(joined))}
+            found.extend(positions[place - 1] for place in places)
+            found.sort()
         return found
 
     def _templates(self) -> None:
