@@ -62,6 +62,7 @@ class Constants(Objects):
         self._known: dict[int, Value] = {}
         self._bound: dict[Binding, Value] = {}
         self._no_soup = (0, 0)
+        self._one_return: dict[int, Node | None] = {}
         self._callable: dict[Binding, Root | None] = {}
 
     def close(self) -> None:
@@ -498,8 +499,11 @@ class Constants(Objects):
             return UNKNOWN
         value = self._evaluated(function, given)
         if value is UNKNOWN:
-            found = returns(function)
-            value = self.fold(found[0]) if len(found) == 1 else UNKNOWN
+            if function.id not in self._one_return:
+                found = returns(function)
+                self._one_return[function.id] = found[0] if len(found) == 1 else None
+            returned = self._one_return[function.id]
+            value = UNKNOWN if returned is None else self.fold(returned)
         return value
 
     def _evaluated(self, function: Node, given: Sequence[Node]) -> Value:

@@ -26,6 +26,7 @@ class Objects(ABC):
         self._scopes = scopes
         self._sites = sites
         self._nesting = 0
+        self._spelled: dict[bytes, str] = {}
         self._stored: dict[Binding, dict[str | None, list[Node]]] = {}
         self._tables: dict[int, dict[str, Node]] = {}
         self._given_to: dict[Binding, list[tuple[Node, Node]]] | None = None
@@ -110,7 +111,11 @@ class Objects(ABC):
     def property_name(self, member: Node) -> str | None:
         """The last property that a member or subscript expression names, or None if it is not constant."""
         if member.type == "member_expression":
-            return spelled(self._index.tail(member)).decode("utf-8", "replace")
+            tail = self._index.tail(member)
+            name = self._spelled.get(tail)
+            if name is None:
+                name = self._spelled[tail] = spelled(tail).decode("utf-8", "replace")
+            return name
         index = member.child_by_field_name("index")
         return None if index is None else self.spelled(index)
 
@@ -128,9 +133,10 @@ class Objects(ABC):
                 return None
             definition = binding.definitions[0]
             inner = definition.node
-            if definition.how is How.PARAMETER and len(definition.path) == 1:
+            how = definition.how
+            if how is How.PARAMETER and len(definition.path) == 1:
                 inner = self.argument_node(definition)
-            elif definition.how not in {How.VALUE, How.FUNCTION} or definition.path:
+            elif (how is not How.VALUE and how is not How.FUNCTION) or definition.path:
                 return None
             if inner is None:
                 return None

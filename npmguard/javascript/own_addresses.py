@@ -55,6 +55,7 @@ class OwnAddresses:
         self._scopes = program.scopes
         self._constants = program.constants
         self._decided: dict[int, bool] = {}
+        self._returns: dict[int, list[Node]] = {}
         self._clean: set[tuple[int, str | None]] = set()  # with all that they may be
         self.steps = _MAX_ALL_STEPS  # that are left of one search
         self._functions: dict[int, Node] | None = None
@@ -121,7 +122,15 @@ class OwnAddresses:
         if kind in {"identifier", "shorthand_property_identifier"}:
             binding = self._scopes.at(node.start_byte)
             return [] if binding is None else self._of_binding(binding, name)
-        return [(each, name) for each in returns(node)] if kind in FUNCTIONS and kind not in CLASSES else []
+        return (
+            [(each, name) for each in self._returned(node)] if kind in FUNCTIONS and kind not in CLASSES else []
+        )
+
+    def _returned(self, function: Node) -> list[Node]:
+        found = self._returns.get(function.id)
+        if found is None:
+            found = self._returns[function.id] = returns(function)
+        return found
 
     def _of_literal(self, literal: Node, name: str | None) -> list[Part]:
         table = self._constants.table(literal)
@@ -234,6 +243,10 @@ class OwnAddresses:
             return given
         function = self._constants.function_of(callee)
         if function is not None:
-            return [] if function.type in CLASSES else [*((each, name) for each in returns(function)), *given]
+            return (
+                []
+                if function.type in CLASSES
+                else [*((each, name) for each in self._returned(function)), *given]
+            )
         base = first_child(callee) if callee.type in MEMBERS else None
         return given if base is None else [*given, (base, name)]

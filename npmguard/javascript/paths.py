@@ -65,9 +65,14 @@ class Path(NamedTuple):
     @property
     def name(self) -> str:
         """The dotted name; empty for the global object itself."""
-        if self.root is Root.GLOBAL or self.root is Root.MODULE:
-            return ".".join(self.segments)
-        return ".".join((self.root.value, *(each for each in self.segments if not each.startswith(_MADE))))
+        root, segments = self
+        joined = ".".join(segments)
+        if root is Root.GLOBAL or root is Root.MODULE:
+            return joined
+        if _MADE in joined:
+            joined = ".".join([each for each in segments if not each.startswith(_MADE)])
+        start = "?" if root is Root.UNKNOWN else "this"
+        return f"{start}.{joined}" if joined else start
 
     @property
     def known(self) -> bool:

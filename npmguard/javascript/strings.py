@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from tree_sitter import Node
 
 from npmguard.javascript import folding, values
 from npmguard.javascript.constants import FOLDED_CALLS
 from npmguard.javascript.draft import Draft
+from npmguard.javascript.interest import BytesPattern
 from npmguard.javascript.relevance import HEAD
 from npmguard.javascript.values import UNKNOWN
 from npmguard.model import FactKind
@@ -37,6 +39,7 @@ class Strings:
         self._text = draft.program.text
         self._constants = draft.program.constants
         self._interest = draft.relevance.interest
+        self._found: list[tuple[str, tuple[int, int]]] = []
 
     def draw(self) -> None:
         """Add all that are wanted; a REGEX made by a call is added by what draws calls."""
@@ -44,6 +47,7 @@ class Strings:
             self._literals()
             self._templates()
             self._worked_out()
+            self._add_wanted()
         if self._interest.regexes:
             for node in self._program.in_time(self._program.index.of("regex")):
                 value = self._constants.fold(node)
@@ -65,27 +69,18 @@ class Strings:
                 self._add(value, (node.start_byte, node.end_byte))
 
     def _likely(self, raws: Sequence[bytes], exact: set[bytes], least: int) -> list[int]:
-        """The positions of spelled literals that may be wanted.
-
-        The pattern is searched for in all of them at once: a search costs more to begin than to carry on.
-        """
+        """The positions of spelled literals that may be wanted."""
         pattern = self._interest.string_pattern
         found = []
-        starts: list[int] = []
-        joined: list[bytes] = []
-        positions: list[int] = []
-        start = 0
+        doubtful = []
         for position, raw in enumerate(raws):
             if len(raw) >= least or b"\\" in raw or b"&" in raw or raw in exact:
                 found.append(position)
-            elif raw and pattern is not None:
-                positions.append(position)
-                starts.append(start)
-                joined.append(raw)
-                start += len(raw) + 1
+            else:
+                doubtful.append(position)
         if pattern is not None:
-            places = {bisect_right(starts, match.start()) for match in pattern.finditer(b"\0".join(joined))}
-            found.extend(positions[place - 1] for place in places)
+            places = _holding([raws[position] for position in doubtful], pattern)
+            found.extend(doubtful[place] for place in places)
             found.sort()
         return found
 
@@ -163,8 +158,23 @@ class Strings:
         return path.known and path.name in folding.FUNCTIONS
 
     def _add(self, value: str, span: tuple[int, int]) -> None:
-        text = values.as_text(value)
-        if self._interest.wants_string(text):
+        self._found.append((values.as_text(value), span))
+
+    def _add_wanted(self) -> None:
+        """Add those of the strings found that are wanted, all looked at together."""
+        interest, pattern = self._interest, self._interest.string_pattern
+        wanted = []
+        doubtful = []
+        for position, (text, _span) in enumerate(self._found):
+            if len(text) >= interest.string_length or text in interest.string_values:
+                wanted.append(position)
+            else:
+                doubtful.append(position)
+        if pattern is not None:
+            encoded = [self._found[position][0].encode("utf-8", "replace") for position in doubtful]
+            wanted.extend(doubtful[place] for place in _holding(encoded, pattern))
+        for position in sorted(wanted):
+            text, span = self._found[position]
             decoded = self._draft.is_hidden(text, span)
             self._draft.add(FactKind.STRING, "", span, value=text, decoded=decoded)
 
@@ -175,3 +185,13 @@ def add_regex(draft: Draft, node: Node, source: str, flags: str) -> None:
     if interest.regexes and len(source) >= interest.regex_length:
         decoded = draft.is_hidden(source, node)
         draft.add(FactKind.REGEX, "", node, value=source, args=(flags,), decoded=decoded)
+
+
+def _holding(texts: Sequence[bytes], pattern: BytesPattern) -> list[int]:
+    """The places of those texts in which a pattern is found.
+
+    It is searched for in all of them at once: a search costs more to begin than to carry on.
+    """
+    starts = [0, *accumulate(len(text) + 1 for text in texts)]
+    matches = pattern.finditer(b"\0".join(texts)) if texts else iter(())
+    return sorted({bisect_right(starts, match.start()) - 1 for match in matches})
