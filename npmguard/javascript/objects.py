@@ -155,7 +155,7 @@ class Objects(ABC):
         The callee and its arguments; None for any other call. Objects of such functions are what flattened code
         calls everything through.
         """
-        callee, given = call.child_by_field_name("function"), arguments(call)
+        callee, given = call.child_by_field_name("function"), None
         for _ in range(_MAX_PASSED):
             callee = None if callee is None else unwrap(callee)
             function = None if callee is None or callee.type not in MEMBERS else self.stored_function(callee)
@@ -164,6 +164,7 @@ class Objects(ABC):
             parameters, inner = parameters_of(function), returned_by(function)
             if parameters is None or inner is None or inner.type != "call_expression":
                 return None
+            given = arguments(call) if given is None else given
             positions = {self._scopes.binding(_named(each)): at for at, each in enumerate(parameters)}
             callee = inner.child_by_field_name("function")
             at = self._position(callee, positions)
