@@ -59,7 +59,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     interpreted_depth: int = 4_000  # expressions inside one another, through all calls under way
     flow_steps: int = 200_000  # steps in which the values of one file are followed
     facts_bytes: int = 16 * 1024**2  # what a monitor keeps of one version to judge it again, uncompressed
-    analysis_seconds: float = 120.0  # CPU time for one package
+    analysis_seconds: float = 300.0  # CPU time for one package
     analysis_bytes: int = 2 * 1024**3  # memory of one process that reads packages
     lockfile_bytes: int = 256 * 1024**2
     lockfile_depth: int = 16  # folders below the one that is scanned
