@@ -16,7 +16,7 @@ from typing import Protocol
 from npmguard.javascript.wallets import accepted_kinds, may_be_part, to_re2
 
 _WINDOW = 2_048  # bytes on either side in which a literal's ends are looked for
-_MOST_TEXTS = 32  # in one file that are looked at one by one
+_MOST_TEXTS = 64  # in one file that are looked at one by one
 _SURE = (
     rb"(?i:\b(?:bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash)"  # a prefix that nothing else has
     rb"|\]\[(?:[^\]\n:; ]{1,80}\]\[){6}|\\[wd](?:\\{1,2}[wd]){7}"  # a repetition written out
@@ -26,6 +26,13 @@ _COUNTED = rb"[\])}wdSW.]\{(?:[6-9]|[0-9]{2})[0-9]*(?:,[0-9]*)?\}"
 _ENDS = re.compile(rb"""(?<!\\)(?:\\\\)*([/"'`\n])""")
 _FLAGS = re.compile(rb"[dgimsuvy]*")
 _CLASS = re.compile(rb"\[\^?(?:[^\]\\\n]|\\.){0,200}\]$|\\.$|\.$")
+# What stands before a slash that divides, and after one that ends a literal.
+_DIVIDES = re.compile(
+    rb"(?<!return)(?<!typeof)(?<!case)(?<!void)(?<!yield)(?<!await)(?<!else)(?<!of)(?<!in)(?<!do)(?<=[\w$\]\"'`])\s*$"
+)
+_ENDED = re.compile(rb"[a-z]{0,8}\s*(?:$|[^\w$\"'`({/]|in\b|instanceof\b)")
+_RUN_ON = re.compile(rb"\.\s*(?:match|matchAll|replace|replaceAll|search|split)\s*\(\s*$")
+_RUNS = re.compile(rb"[a-z]{0,8}\s*\.\s*(?:test|exec)\s*\(")
 _QUOTES = (b'"', b"'", b"`")
 # What can stand before and after a string: no end of another one.
 _BEFORE = re.compile(
@@ -72,8 +79,10 @@ class _Around:
         self._stops = [(match.start(1), match[1]) for match in _ENDS.finditer(content, end, last)]
         line, over = content.rfind(b"\n", first, start), content.find(b"\n", end, last)
         self._line, self._over = line + 1, over if over >= 0 else last
-        self._opening = [at for at, each in self._begins if each == b"/" and at >= self._line]
-        self._closing = [at for at, each in self._stops if each == b"/" and at <= self._over]
+        opening = [at for at, each in self._begins if each == b"/" and at >= self._line]
+        closing = [at for at, each in self._stops if each == b"/" and at <= self._over]
+        self._opening = [at for at in opening if not _DIVIDES.search(content[max(at - 13, 0) : at - 1])]
+        self._closing = [at for at in closing if _ENDED.match(content[at + 1 : at + 24])]
         self.texts = max(len(self._opening) * len(self._closing), 1)
         """How many literals there may be."""
 
@@ -85,11 +94,19 @@ class _Around:
             if may_be_part(text):
                 return True
         joined = b".source" in self._content
-        for source, flags in self._literals():
+        for begin, stop, flags in self._literals():
             inside = True
-            if accepted_kinds(source, flags) or (joined and _joins(source)):
+            source = self._content[begin:stop].decode("latin-1")
+            if accepted_kinds(source, flags):
+                return True
+            if joined and not self._is_used(begin, stop) and _joins(source):
                 return True
         return not inside
+
+    def _is_used(self, begin: int, stop: int) -> bool:
+        """Whether a literal is run where it stands, so that nothing reads its source."""
+        before, after = self._content[max(begin - 24, 0) : begin - 1], self._content[stop + 1 : stop + 24]
+        return _RUN_ON.search(before) is not None or _RUNS.match(after) is not None
 
     def _strings(self) -> Iterator[str]:
         """What stands between the nearest quotes, where those can begin and end a string."""
@@ -98,31 +115,28 @@ class _Around:
             stop = next((at for at, each in self._stops if each == kind), None)
             if begin is None or stop is None:
                 continue
-            if kind != b"`":
-                before = self._content[max(begin - 12, 0) : begin - 1]
-                after = self._content[stop + 1 : stop + 12]
-                if (
-                    begin < self._line
-                    or stop > self._over
-                    or not _BEFORE.search(before)
-                    or not _AFTER.match(after)
-                ):
-                    continue
-            else:  # a template may be taken apart by its lines
+            if not _AFTER.match(self._content[stop + 1 : stop + 12]):
+                continue
+            if kind == b"`":  # a template may be taken apart by its lines
                 yield self._told(max(begin, self._line), min(stop, self._over)).strip()
+            elif (
+                begin < self._line
+                or stop > self._over
+                or not _BEFORE.search(self._content[max(begin - 12, 0) : begin - 1])
+            ):
+                continue
             yield self._told(begin, stop)
 
     def _told(self, begin: int, stop: int) -> str:
         """The text of a string there, with what is written as two backslashes as one."""
         return self._content[begin:stop].replace(b"\\\\", b"\\").decode("latin-1")
 
-    def _literals(self) -> Iterator[tuple[str, str]]:
-        """What stands between slashes, and the letters after."""
+    def _literals(self) -> Iterator[tuple[int, int, str]]:
+        """Where a literal may be between slashes, and the letters after."""
         for begin in self._opening:
             for stop in self._closing:
                 flags = _FLAGS.match(self._content, stop + 1)
-                letters = flags.group().decode() if flags else ""
-                yield self._content[begin:stop].decode("latin-1"), letters
+                yield begin, stop, flags.group().decode() if flags else ""
 
 
 class _Pattern(Protocol):
