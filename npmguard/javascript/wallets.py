@@ -263,6 +263,7 @@ class _Match(Protocol):
 
 class _Pattern(Protocol):
     def finditer(self, text: str) -> Iterator[_Match]: ...
+    def fullmatch(self, text: str) -> _Match | None: ...
 
 
 class _Form(NamedTuple):
@@ -273,9 +274,12 @@ class _Form(NamedTuple):
 
 
 # Where an address stands in the text that a pattern is run on: alone, in prose, in JSON, in a URL.
-_SHORTEST = 25  # characters; no address has fewer
 _PART = 6  # characters that a part of a pattern is taken to be worth telling
 _CONTEXTS = ("{}", " {} ", '"{}"', "'{}'", '"to":"{}"', '"to": "{}"', '"address":"{}"', "address={}&", ":{},")
+
+
+_BEFORE = max(context.index("{") for context in _CONTEXTS)
+_AFTER = max(len(context) - context.index("}") - 1 for context in _CONTEXTS)
 
 
 def _meant_for(pattern: _Pattern, kind: str) -> bool:
@@ -288,23 +292,14 @@ def _meant_for(pattern: _Pattern, kind: str) -> bool:
 
 
 def _may_cover(pattern_source: str, flags: str) -> bool:
-    """Whether the pattern could match the first sample of any form as a whole: one run over all, a line each.
-
-    With ``m`` each line is to the pattern what the text alone would be, unless a match reaches over its end.
-    """
-    lines = _compile(pattern_source, flags if "m" in flags else flags + "m")
-    if lines is None:
-        return True
-    text = _first_samples()
-    return any(
-        match.end() - match.start() >= _SHORTEST or "\n" in text[match.start() : match.end()]
-        for match in lines.finditer(text)
-    )
+    """Whether the pattern could match the first sample of any form, but for what is around that."""
+    whole = _compile(pattern_source, flags, (_BEFORE, _AFTER))
+    return whole is None or any(whole.fullmatch(text) for text in _first_samples())
 
 
 @cache
-def _first_samples() -> str:
-    return "\n".join(
+def _first_samples() -> tuple[str, ...]:
+    return tuple(
         context.format(form.addresses[0])
         for forms in _forms().values()
         for form in forms
@@ -407,16 +402,20 @@ def _encode_cashaddr(version: int, payload: bytes) -> str:
 # --- from JavaScript's syntax to RE2's ---------------------------------------------------------------------
 
 
-def _compile(source: str, flags: str) -> _Pattern | None:
+def _compile(source: str, flags: str, around: tuple[int, int] = (0, 0)) -> _Pattern | None:
+    """The pattern for RE2, with so many characters before and after it at most; None where RE2 has no such."""
     import re2  # noqa: PLC0415 - only files that hold such patterns need it
 
     translated = to_re2(source)
     if translated is None:
         return None
     letters = "".join(letter for letter in "ims" if letter in flags)
+    if around != (0, 0):
+        translated = f"(?s:.{{0,{around[0]}}})(?:{translated})(?s:.{{0,{around[1]}}})"
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _RE2_MEMORY
+    options.never_capture = True  # telling a hundred groups of a match takes longer than finding it
     try:
         pattern: _Pattern = re2.compile((f"(?{letters})" if letters else "") + translated, options)
     except (re2.error, UnicodeEncodeError):
