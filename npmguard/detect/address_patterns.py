@@ -27,16 +27,19 @@ _ENDS = re.compile(rb"""(?<!\\)(?:\\\\)*([/"'`\n])""")
 _FLAGS = re.compile(rb"[dgimsuvy]*")
 _CLASS = re.compile(rb"\[\^?(?:[^\]\\\n]|\\.){0,200}\]$|\\.$|\.$")
 # What stands before a slash that divides, and after one that ends a literal.
+_BEFORE_LITERAL = ("return", "typeof", "throw", "delete", "default", "new", "extends", "case", "void", "yield")
 _DIVIDES = re.compile(
-    rb"(?<!return)(?<!typeof)(?<!case)(?<!void)(?<!yield)(?<!await)(?<!else)(?<!of)(?<!in)(?<!do)(?<=[\w$\]\"'`])\s*$"
+    "".join(f"(?<!{word})" for word in (*_BEFORE_LITERAL, "await", "else", "of", "in", "do")).encode()
+    + rb"(?<=[\w$\]\"'`])[ \t]*$"
 )
-_ENDED = re.compile(rb"[a-z]{0,8}\s*(?:$|[^\w$\"'`({/]|in\b|instanceof\b)")
+_ENDED = re.compile(rb"[a-z]{0,8}\s*(?:$|[^\w$\"'`({]|in\b|instanceof\b)")
 _RUN_ON = re.compile(rb"\.\s*(?:match|matchAll|replace|replaceAll|search|split)\s*\(\s*$")
+_GIVEN_ALONE = re.compile(rb"[a-z]{0,8}\s*[,)]")
 _RUNS = re.compile(rb"[a-z]{0,8}\s*\.\s*(?:test|exec)\s*\(")
 _QUOTES = (b'"', b"'", b"`")
 # What can stand before and after a string: no end of another one.
 _BEFORE = re.compile(
-    rb"(?:^|[^\w$)\]}.\"'`]|\b(?:return|case|typeof|in|of|default|else|void|await|yield|throw|new|delete|do))\s*$"
+    rb"(?:^|[^\w$\]\"'`]|\b(?:return|case|typeof|in|of|default|else|void|await|yield|throw|new|delete|do))\s*$"
 )
 _AFTER = re.compile(rb"\s*(?:$|[^\w$\"'`({\[]|\[|in\b|instanceof\b|\s)")
 
@@ -106,7 +109,9 @@ class _Around:
     def _is_used(self, begin: int, stop: int) -> bool:
         """Whether a literal is run where it stands, so that nothing reads its source."""
         before, after = self._content[max(begin - 24, 0) : begin - 1], self._content[stop + 1 : stop + 24]
-        return _RUN_ON.search(before) is not None or _RUNS.match(after) is not None
+        if _RUNS.match(after) is not None:
+            return True
+        return _RUN_ON.search(before) is not None and _GIVEN_ALONE.match(after) is not None
 
     def _strings(self) -> Iterator[str]:
         """What stands between the nearest quotes, where those can begin and end a string."""

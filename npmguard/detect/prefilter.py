@@ -533,12 +533,19 @@ class _Atoms:
 
 
 _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
-# What is assigned, and is not just a short text or nothing: nothing is hooked by one, and nobody is paid there.
+# What is assigned, and is not just a short text or nothing to the end of the statement, which is no hook. What
+# goes on after one (``null || hook``) may be.
+_GOES_ON = r"\s*[^;,)}\]\s]"
 _GIVEN = (
-    r"\s*([^=>\s\"'`vn]|v[^o]|vo[^i]|voi[^d]|void\s*[^0\s]|n[^u]|nu[^l]|nul[^l]|null[\w$]"
-    r"|[\"'`][^\"'`\n]{9}|[\"'`][^\"'`\n]{0,8}[\"'`]\s*[+.\[])"
+    r"\s*([^=>\s\"'`vn]|v[^o]|vo[^i]|voi[^d]|void\s*([^0\s]|0"
+    + _GOES_ON
+    + r")|n[^u]|nu[^l]|nul[^l]|null([\w$]|"
+    + _GOES_ON
+    + r")|[\"'`][^\"'`\n]{9}|[\"'`][^\"'`\n]{0,8}[\"'`]"
+    + _GOES_ON
+    + r")"
 )
-_DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\("
+_DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{1,80},\s*"
 
 
 def _in_use(clause: Clause, name: str) -> list[str]:
@@ -550,8 +557,7 @@ def _in_use(clause: Clause, name: str) -> list[str]:
     member = (r"[.\[;{}(,\n]\s*[\"'`]?" if len(segments) == 1 else "") + _DOT.join(spelled)
     if clause.kind is ClauseKind.WRITE:
         assigned = rf"/{member}[\"'`]?\s*\]?\s*={_GIVEN}/"
-        holder = rf"[^,()\n]{{0,80}}\b{spelled[-2]}[\"'`]?\s*\]?\s*" if spelled[1:] else r"[^,()\n]{1,80}"
-        defined = rf"/{_DEFINE}{holder},\s*[\"'`]{spelled[-1]}[\"'`]\s*,/"
+        defined = rf"/{_DEFINE}[\"'`]{spelled[-1]}[\"'`]\s*,/"
         return [assigned] if segments[-1] == "[]" else [assigned, defined]
     first = next((test.text.equals for test in clause.args if test.at == 0), frozenset())
     argument = rf"\s*[\"'`]({'|'.join(map(_escaped, sorted(first)))})[\"'`]" if first else ""

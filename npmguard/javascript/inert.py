@@ -32,7 +32,7 @@ class Inert:
         for place in _PLACE.finditer(index.text):
             this = index.root.descendant_for_byte_range(place.start(1), place.end(1))
             call = None if this is None or this.type != "this" else _guard_of(this)
-            if call is not None:
+            if call is not None and _is_never_used(call, index.root, scopes):
                 spans.append((call.start_byte, call.end_byte))
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -69,6 +69,35 @@ def _guard_of(this: Node) -> Node | None:
     if (len(given) == 2 or passed_on) and given[-2].id == this.id and given[-1].type in FUNCTIONS:
         return arguments.parent
     return None
+
+
+def _is_never_used(call: Node, root: Node, scopes: Scopes) -> bool:
+    """Whether what a call returns has a name of its own, and is only run, for nothing that comes of it."""
+    declared = call.parent
+    name = declared.child_by_field_name("name") if declared is not None else None
+    if declared is None or declared.type != "variable_declarator" or name is None or name.type != "identifier":
+        return False
+    binding = scopes.binding(name)
+    if binding is None or len(binding.definitions) != 1:
+        return False
+    outside = [use for use in binding.uses if not declared.start_byte <= use < declared.end_byte]
+    return all(_is_only_run(root, use, len(binding.name)) for use in outside)
+
+
+def _is_only_run(root: Node, use: int, size: int) -> bool:
+    """Whether a name is called there, or handed to what may call it, and the result is dropped."""
+    name = root.descendant_for_byte_range(use, use + size)
+    around = None if name is None else name.parent
+    if around is not None and around.type == "arguments" and len(around.named_children) == 1:
+        around = around.parent
+    if around is None or around.type != "call_expression":
+        return False
+    outer = around.parent
+    while (
+        outer is not None and outer.type == "sequence_expression" and outer.named_children[-1].id == around.id
+    ):
+        around, outer = outer, outer.parent
+    return outer is not None and outer.type in {"expression_statement", "sequence_expression"}
 
 
 def _changes_others(start: int, end: int, scopes: Scopes, writes: Mapping[Binding, Sequence[int]]) -> bool:

@@ -33,6 +33,12 @@ FOR_ADDRESSES = {
     "all kinds": f"const p = [/{ETHEREUM}/, /{BITCOIN}/]",
     "after a keyword": f"function p(){{return/{ETHEREUM}/}}",
     "a string after a keyword": f'function p(){{return"{ETHEREUM}"}}',
+    "a literal at the start of a line": f"run(); // look at it\n/{ETHEREUM}/.test(text) && go()",
+    "a literal before a comment": f"if (/{ETHEREUM}//* */.test(text)) go()",
+    "a literal after throw": f"function p(){{throw/{ETHEREUM}/}}",
+    "a string after a condition": f"if (1) '{ETHEREUM}'.replace(/^/, use)",
+    "a string that is spread": f"use(...'{ETHEREUM}')",
+    "a source that is handed on": "const all = '0x' + text.replace(/[0-9a-f]{40}/.source, one); /x/.source",
     "behind a comment with quotes": f"// don't \"\nconst p = /{ETHEREUM}/ // isn't",
 }
 

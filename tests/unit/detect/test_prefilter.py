@@ -159,3 +159,27 @@ def test_no_rule_asks_for_every_text() -> None:
         if clause.kind is ClauseKind.STRING and clause.value is not None
     ]
     assert [name for name, test in asked if not (test.equals or test.contains or test.address)] == []
+
+
+@pytest.mark.parametrize(
+    "hooked",
+    [
+        "window.fetch = null || hook",
+        "window.fetch = void 0 || hook",
+        "window.fetch = '' || hook",
+        "window.fetch = 'on' && hook",
+        "const p = XMLHttpRequest.prototype; Object.defineProperty(p, 'open', { value: hook })",
+    ],
+)
+def test_a_hook_counts_where_the_addresses_are_hidden_whatever_stands_before_it(hooked: str) -> None:
+    listed = b64encode(ETHER.encode()).decode()
+
+    assert selects(f"const list = atob('{listed}'); const hook = async (...a) => swap(a, list); {hooked};") == [
+        True
+    ]
+
+
+def test_a_short_text_under_the_name_of_a_function_is_no_hook() -> None:
+    assert selects("const seen = {}; seen.fetch = 'get'; other.fetch = null; exports.fetch = void 0;") == [
+        False
+    ]

@@ -68,3 +68,25 @@ def test_a_guard_that_is_called_through_a_table_of_functions_is_left_out_too() -
     """
 
     assert "child_process.execSync" in calls(code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "const made = give(this, function () { return Buffer.from(text, 'hex').toString() }); return made()",
+        "return give(this, function () { return Buffer.from(text, 'hex').toString() })()",
+        "const made = give(this, function () { return Buffer.from(text, 'hex') }); return made().toString()",
+        "const made = give(this, function () { return text }); return plainly(table.run(made))",
+    ],
+    ids=["returned", "called at once", "in an expression", "through a table"],
+)
+def test_what_looks_like_a_guard_and_is_used_is_worked_out(body: str) -> None:
+    code = f"""
+    const give = function (self, made) {{ return made }};
+    const table = {{ run: function (f) {{ return f() }} }};
+    const plainly = (text) => Buffer.from(text, 'hex').toString();
+    function plain(text) {{ {body} }}
+    require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
+    """
+
+    assert "child_process.execSync" in calls(code)
