@@ -533,15 +533,22 @@ class _Atoms:
 
 
 _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
-# What is assigned, and is not just a short text or nothing to the end of the statement, which is no hook. What
-# goes on after one (``null || hook``) may be.
+# What is assigned, and is not just a short text or nothing to the end of the statement, nor one of two short
+# texts, which is no hook. What goes on after one (``null || hook``) may be.
+_TEXT = r"[\"'`][^\"'`\n]{0,8}[\"'`]"
 _GOES_ON = r"\s*[^;,)}\]\s]"
+_LONG = r"[\"'`][^\"'`\n]{9}"
+_OTHER = rf":\s*([^\"'`\s]|{_LONG}|{_TEXT}{_GOES_ON})"
+_NO_CHOICE = rf"([^\"'`\s]|{_LONG}|{_TEXT}\s*([^:\s]|{_OTHER}))"
 _GIVEN = (
-    r"\s*([^=>\s\"'`vn]|v[^o]|vo[^i]|voi[^d]|void\s*([^0\s]|0"
+    r"\s*([^=>\s\"'`\w$]|v[^o]|vo[^i]|voi[^d]|void\s*([^0\s]|0"
     + _GOES_ON
     + r")|n[^u]|nu[^l]|nul[^l]|null([\w$]|"
     + _GOES_ON
-    + r")|[\"'`][^\"'`\n]{9}|[\"'`][^\"'`\n]{0,8}[\"'`]"
+    + r")|[a-mo-uw-zA-Z0-9_$][\w$.]*(\s*[^\w$.?\s]|\s+[\w$]|\s*\?\s*"
+    + _NO_CHOICE
+    + r"|\s*$)|[\"'`][^\"'`\n]{9}|"
+    + _TEXT
     + _GOES_ON
     + r")"
 )

@@ -154,10 +154,11 @@ _NETWORK = (
         r"(^|[^-\w])fetch\s*([(),;=}\]\"'`?:]|\.\s*(call|apply|bind))",
         r"\bnew\s+([\w$]+\.)*Image\b",
         r"\$\.(ajax|get|post)\b",
-        r"jQuery\.(ajax|get|post)\b",
+        r"\bjQuery\s*\.\s*(ajax|get(JSON)?|post)\b",
     )
     + _words(words.NETWORK_GLOBALS - {"fetch", "Image"})
-    + _words(("importScripts", "jQuery", "GM_xmlhttpRequest"))
+    + _words(("importScripts", "GM_xmlhttpRequest"))
+    + _patterns(r"\bjQuery[\"'`]?\s*[^\w\s\"'`.-]", r"\bjQuery[\"'`]?[ \t]*(\r?\n|$)")
     + _patterns(r"\b(Bun|Deno)\s*\.\s*connect\b")
     + _modules(words.NETWORK_MODULES)
 )

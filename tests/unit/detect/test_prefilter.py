@@ -168,6 +168,17 @@ def test_no_rule_asks_for_every_text() -> None:
         "window.fetch = void 0 || hook",
         "window.fetch = '' || hook",
         "window.fetch = 'on' && hook",
+        "window.fetch = hook",
+        "window.fetch = hook\n",
+        "window.fetch = on ? hook : 'off'",
+        "window.fetch = on ? 'off' : hook",
+        "window.fetch = on.x ? 'off' : 'on' && hook",
+        "window.fetch = on ? 'off'.length ? hook : 1 : 2",
+        "window.fetch = on?.hook ?? hook",
+        "window.fetch = async function () { return hook() }",
+        "window.fetch = new Proxy(fetch, { apply: hook })",
+        "window.fetch=hook,0",
+        "window.fetch = \\u0068ook",
         "const p = XMLHttpRequest.prototype; Object.defineProperty(p, 'open', { value: hook })",
     ],
 )
@@ -183,3 +194,29 @@ def test_a_short_text_under_the_name_of_a_function_is_no_hook() -> None:
     assert selects("const seen = {}; seen.fetch = 'get'; other.fetch = null; exports.fetch = void 0;") == [
         False
     ]
+    assert selects("function f(seen, stale) { if (seen) seen.fetch = stale ? 'stale' : 'refresh'; }") == [False]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "jQuery.get(a, run)",
+        "jQuery\n  .getJSON(a, run)",
+        "jQuery['post'](a, run)",
+        "jQuery?.ajax(a, run)",
+        "(function ($) { $.get(a, run) })(jQuery)",
+        "const $ = jQuery\n$.get(a, run)",
+        "window['jQuery'].get(a, run)",
+        "const { get } = jQuery, b = 1; get(a, run)",
+    ],
+)
+def test_what_jquery_fetches_may_be_run(asked: str) -> None:
+    code = f"const a = 'https://cdn.example/a'; const run = (text) => eval(text); {asked};"
+
+    assert selects(code) == [True]
+
+
+def test_jquery_in_a_comment_fetches_nothing() -> None:
+    told = "// options: as `jQuery` does it, see https://docs.example/"
+
+    assert selects(f"{told}\nconst compiled = Function('a', source); export default compiled;") == [False]
