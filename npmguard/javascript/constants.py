@@ -53,7 +53,7 @@ class Constants(Objects):
     def __init__(self, index: Index, scopes: Scopes, sites: CallSites, limits: Limits) -> None:
         """Prepare to fold expressions of the file that *index*, *scopes* and *sites* tell of."""
         super().__init__(index, scopes, sites)
-        self.evaluation = Evaluation(index, scopes, limits, self.of_binding)
+        self.evaluation = Evaluation(index, scopes, limits, self.of_binding, self.fold)
         self.callee_name: Callable[[Node], str] = _no_name
         self.problem: str | None = None
         self._steps = limits.fold_steps

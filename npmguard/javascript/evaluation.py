@@ -50,9 +50,14 @@ class Evaluation(Compiler):
     """Works out calls of functions of one file, remembering each."""
 
     def __init__(
-        self, index: Index, scopes: Scopes, limits: Limits, constant: Callable[[Binding], Value]
+        self,
+        index: Index,
+        scopes: Scopes,
+        limits: Limits,
+        constant: Callable[[Binding], Value],
+        fold: Callable[[Node], Value],
     ) -> None:
-        """Prepare for the file of *index* and *scopes*; *constant* is what a name stands for otherwise."""
+        """Prepare for a file; *constant* is what a name stands for otherwise, *fold* what an expression is."""
         super().__init__(Machine(limits), scopes)
         self.exhausted: list[Node] = []
         self.seconds = 0.0
@@ -61,7 +66,7 @@ class Evaluation(Compiler):
         self._roots: dict[int, Root | None] = {}
         self._cells: dict[Binding, Cell] = {}
         self._started: set[Binding] = set()
-        self._purity = Purity(index, scopes, constant)
+        self._purity = Purity(index, scopes, constant, fold)
         self._worked_out: dict[int, Value] = {}
         self._built: dict[Binding, tuple[int, Value]] = {}
         self._share = limits.interpreted_steps // CALL_STEPS
@@ -71,6 +76,7 @@ class Evaluation(Compiler):
         self._roots.clear()
         self._cells.clear()
         self.forget()
+        self._purity.close()
         self._constant = _nothing_known
 
     def is_inert(self, node: Node) -> bool:

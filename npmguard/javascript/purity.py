@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, How, pattern_names
+from npmguard.javascript.dead_branches import DeadBranches
 from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.inert import Inert
 from npmguard.javascript.interpreter.model import Func
@@ -44,8 +45,14 @@ class Root:
 class Purity:
     """Judges the functions and expressions of one file."""
 
-    def __init__(self, index: Index, scopes: Scopes, constant: Callable[[Binding], Value]) -> None:
-        """Prepare for the file of *index* and *scopes*; *constant* is what a name stands for."""
+    def __init__(
+        self,
+        index: Index,
+        scopes: Scopes,
+        constant: Callable[[Binding], Value],
+        fold: Callable[[Node], Value],
+    ) -> None:
+        """Prepare for a file; *constant* is what a name stands for, *fold* what an expression does."""
         self.scopes = scopes
         self._index = index
         self._constant = constant
@@ -58,6 +65,12 @@ class Purity:
         self._outside: dict[int, list[Binding]] = {}
         self._work = _MAX_WORK
         self._inert: Inert | None = None
+        self._dead = DeadBranches(index, scopes, self.writes, fold)
+
+    def close(self) -> None:
+        """Let go of what refers back to this."""
+        self._dead.close()
+        self._constant = _nothing_known
 
     @property
     def inert(self) -> Inert:
@@ -141,7 +154,7 @@ class Purity:
         if known is None:
             last = bisect_left(self._starts, self._ends[index], index + 1)
             found: dict[Binding, None] = {}
-            guarded = index > 0 and self.inert.any_between(self._starts[index], self._ends[index])
+            guarded = index > 0 and self._is_skipped_between(self._starts[index], self._ends[index])
             for each in range(index, index if guarded else last):
                 mentioned = self.scopes.mentions[each]
                 self._work -= 1 + len(mentioned)
@@ -164,10 +177,14 @@ class Purity:
         low, high = bisect_left(uses, start), bisect_left(uses, end)
         self._work -= 1 + high - low
         used = uses[low:high]
-        if self.inert.any_between(start, end):
-            used = [use for use in used if not self.inert.holds(use)]
+        if self._is_skipped_between(start, end):
+            used = [use for use in used if not (self.inert.holds(use) or self._dead.held(use))]
         found = dict.fromkeys(self.scopes.at(use) for use in used)
         return [binding for binding in found if binding is not None]
+
+    def _is_skipped_between(self, start: int, end: int) -> bool:
+        """Whether something in a part of the file does not matter to what is worked out."""
+        return self.inert.any_between(start, end) or self._dead.any_between(start, end)
 
     def _touches_unknown(self, index: int) -> bool:
         """Whether a function has a name in it that is neither declared nor one of a pure built-in."""
@@ -178,7 +195,13 @@ class Purity:
     def _unknown_between(self, start: int, end: int) -> bool:
         if self._unknown_names is None:
             self._unknown_names = self._unbound_but(KNOWN_GLOBALS)
-        return _any_between(self._unknown_names, start, end)
+        names = self._unknown_names
+        for at in range(bisect_left(names, start), len(names)):
+            if names[at] >= end:
+                break
+            if not self._dead.holds(names[at]):
+                return True
+        return False
 
     def touches_unknown(self, node: Node) -> bool:
         """Whether a node has a name in it that is neither declared nor one of a pure built-in."""
@@ -243,3 +266,7 @@ class Purity:
 def _any_between(offsets: list[int], start: int, end: int) -> bool:
     at = bisect_left(offsets, start)
     return at < len(offsets) and offsets[at] < end
+
+
+def _nothing_known(_binding: Binding) -> Value:
+    return UNKNOWN
