@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from npmguard.javascript.wallets import accepted_kinds, may_be_part, to_re2
 
@@ -23,6 +23,9 @@ _SURE = (
     rb"""|(?:[0-9A-Za-su-z)]\]|[^\\]t\]|\\w)\{(?:["'`]\s*\+|\$\{)"""  # how often is joined to it at run time
 )
 _COUNTED = rb"[\])}wdSW.]\{(?:[6-9]|[0-9]{2})[0-9]*(?:,[0-9]*)?\}"
+MARKS: Final = (_SURE, _COUNTED)
+"""Patterns of single bytes in RE2's spelling, of which one is in all that :func:`recognises_addresses`."""
+
 _ENDS = re.compile(rb"""(?<!\\)(?:\\\\)*([/"'`\n])""")
 _FLAGS = re.compile(rb"[dgimsuvy]*")
 _CLASS = re.compile(rb"\[\^?(?:[^\]\\\n]|\\.){0,200}\]$|\\.$|\.$")
@@ -46,7 +49,7 @@ _AFTER = re.compile(rb"\s*(?:$|[^\w$\"'`({\[]|\[|in\b|instanceof\b|\s)")
 
 def recognises_addresses(content: bytes) -> bool:
     """Whether a pattern for addresses may stand in *content*, in the clear."""
-    if _compiled(_SURE + b"|" + _COUNTED).search(content) is None:
+    if _compiled(b"|".join(MARKS)).search(content) is None:
         return False
     if _compiled(_SURE).search(content) is not None:
         return True

@@ -19,20 +19,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from npmguard.detect.address_patterns import recognises_addresses
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.cross_files import between
-from npmguard.detect.hiding import EVALUATION, HIDING, NUMBERS, SHAPE_MARKS, UNSEEN
+from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
-from npmguard.detect.screens import Screens
-from npmguard.detect.shape_marks import LONG_WAITS, SHAPE_GROUPS
+from npmguard.detect.seldom import HAS_ADDRESS, HAS_PATTERN, OUT_OF_SIGHT, PUSHED, SCREENS, seldom_held
+from npmguard.detect.seldom import NAMES as SELDOM
+from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_marks import Mark, MarkKind, Marks, sink_marks, source_marks
 from npmguard.javascript.flow_words import FLOW_TARGET, RARE_SOURCES, Source, flow_of
-from npmguard.javascript.wallets import SOLANA, address_kind
 
 if TYPE_CHECKING:
     import yara_x
@@ -42,7 +41,6 @@ _SHORT_WORD = 4
 _WORD = re.compile(r"\w")
 _NO_ATOM = frozenset({"prototype", "?", "this", "[]", ""})
 _TRUE, _FALSE = "true", "false"
-_AROUND = b"\"'`,;|\\bfnrtv"
 
 # The marks of machine-made obfuscation, whatever its names are: a table of strings behind a function which
 # replaces itself, characters computed by arithmetic, packers, code in six characters, a decoder's alphabet,
@@ -86,11 +84,6 @@ _MEANS = {
     Means.ENCODED: (r"/atob|[\"'`](base64|base64url|hex)[\"'`]/",),
     Means.REVERSED: (r"/reverse[\"'`]?\s*\]?\s*\(\s*\)\s*(\.|\[)\s*[\"'`]?join/",),
 }
-# Anything shaped like an address; its checksum decides. An escape before it is no part of it.
-_ADDRESS_SHAPE = (
-    rb"(?:\b|\\[bfnrtv])(0[xX][0-9a-fA-F]{40}|[13LMT][1-9A-HJ-NP-Za-km-z]{25,33}"
-    rb"|(?i:bc1|ltc1)[a-zA-Z0-9]{11,87}|[qpQP][a-zA-Z0-9]{41}|[1-9A-HJ-NP-Za-km-z]{32,44})\b"
-)
 
 
 class Prefilter:
@@ -180,19 +173,11 @@ class Prefilter:
         return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
-        addresses = addresses_of(content)
-        held = set(_SCREENS.holding(content))
-        if addresses:
-            held.add(_HAS_ADDRESS)
-        if recognises_addresses(content):
-            held.add(_HAS_PATTERN)
-        if not held.isdisjoint(_BLANKS) and _has_pushed(content):
-            held.add(_PUSHED)
+        held, addresses = seldom_held(content)
         scanner = self._scanner
-        for name in _GLOBALS:
+        for name in SELDOM:
             scanner.set_global(name, name in held)
-        held.update(rule.identifier for rule in scanner.scan(content).matching_rules)
-        fired = frozenset(held)
+        fired = held.union(rule.identifier for rule in scanner.scan(content).matching_rules)
         return fired, addresses
 
     def _possible_over(self, together: set[str], addresses: int) -> bool:
@@ -229,7 +214,7 @@ class Prefilter:
         import yara_x  # noqa: PLC0415 - a warm scan reads no package
 
         compiler = yara_x.Compiler()
-        for name in _GLOBALS:
+        for name in SELDOM:
             compiler.define_global(name, False)
         compiler.add_source(source_of(self._ruleset))
         return compiler.build()
@@ -247,24 +232,6 @@ def _windows(content: bytes) -> Iterator[bytes]:
     """Overlapping parts of a large file."""
     for start in range(0, len(content), _STEP):
         yield content[start : start + _WINDOW]
-
-
-def addresses_of(content: bytes) -> frozenset[str]:
-    """The wallet addresses with right checksums that stand in *content* in the clear."""
-    found = (match for match in _shapes().finditer(content) if _is_address(match))
-    return frozenset(match.group(1).decode("ascii").lower() for match in found)
-
-
-def _is_address(match: re.Match[bytes]) -> bool:
-    kind = address_kind(match.group(1).decode("ascii"))
-    return kind is not None and (kind != SOLANA or _stands_alone(match))
-
-
-def _stands_alone(match: re.Match[bytes]) -> bool:
-    """Whether nothing but quotes and separators is around it, as addresses_in asks of Solana addresses."""
-    start, end = match.span(1)
-    around = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
-    return all(byte in _AROUND or chr(byte).isspace() for byte in around)
 
 
 def source_of(ruleset: Ruleset) -> str:
@@ -294,13 +261,6 @@ def source_of(ruleset: Ruleset) -> str:
     return "\n".join([*atoms.source(), *text])
 
 
-_HAS_ADDRESS = "has_address"
-_HAS_PATTERN = "has_pattern"  # for addresses
-_PUSHED = "pushed"  # something stands out of sight behind blanks
-_OUT_OF_SIGHT = "code-out-of-sight"
-_SCREENS = Screens((*NUMBERS, *LONG_WAITS, *SHAPE_MARKS[_OUT_OF_SIGHT], *UNSEEN))
-_GLOBALS = (_HAS_ADDRESS, _HAS_PATTERN, _PUSHED, *_SCREENS.names.values())  # what is not asked of yara-x
-_BLANKS = frozenset(_SCREENS.names[mark] for mark in SHAPE_MARKS[_OUT_OF_SIGHT])  # something may be pushed
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
 _POSSIBLE = "possible"
 _CERTAIN = "certain"  # possible, wherever in the file the words for it stand
@@ -367,8 +327,8 @@ class _Trees:
             return self.signal(entry, names, assume=assume)
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
-        if entry.kind is ClauseKind.SHAPE and entry.names == (_OUT_OF_SIGHT,):
-            return _PUSHED
+        if entry.kind is ClauseKind.SHAPE and entry.names == (OUT_OF_SIGHT,):
+            return PUSHED
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
@@ -460,12 +420,12 @@ class _Trees:
         tests = [test.text for test in clause.args]
         if clause.value is not None:
             tests.append(clause.value)
-        needed = [_HAS_ADDRESS] if clause.kind is ClauseKind.SHAPE and clause.rare else []
+        needed = [HAS_ADDRESS] if clause.kind is ClauseKind.SHAPE and clause.rare else []
         for test in tests:
             if test.address:
-                needed.append(_HAS_ADDRESS)
+                needed.append(HAS_ADDRESS)
             if test.accepts:
-                needed.append(_HAS_PATTERN)
+                needed.append(HAS_PATTERN)
         return _all_of(needed)
 
     def _literals(self, test: TextTest, *, quoted: bool) -> str:
@@ -515,8 +475,8 @@ class _Atoms:
         return _any_of([self.pattern(pattern) for pattern in patterns])
 
     def pattern(self, pattern: str) -> str:
-        if pattern in _SCREENS.names:
-            return _SCREENS.names[pattern]
+        if pattern in SCREENS.names:
+            return SCREENS.names[pattern]
         return self._names.setdefault(pattern, f"atom_{len(self._names)}")
 
     def condition(self, condition: str) -> str:
@@ -602,25 +562,5 @@ def _holds(match: Match, known: Callable[[str], bool]) -> bool:
     return all(map(holds, match.all)) and (not match.any or any(map(holds, match.any)))
 
 
-def _has_pushed(content: bytes) -> bool:
-    from npmguard.javascript.sight import pushed  # noqa: PLC0415 - brings tree-sitter with it
-
-    return next(pushed(content), None) is not None
-
-
 def _rule_name(signal: str) -> str:
     return "signal_" + re.sub(r"\W", "_", signal)
-
-
-@cache
-def _shapes() -> _Pattern:
-    import re2  # noqa: PLC0415 - a warm scan reads no package
-
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    compiled: _Pattern = re2.compile(_ADDRESS_SHAPE, options)
-    return compiled
-
-
-class _Pattern(Protocol):
-    def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]: ...

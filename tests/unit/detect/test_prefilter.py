@@ -5,8 +5,9 @@ from base64 import b64encode
 import pytest
 
 from npmguard.detect.clause import ClauseKind
-from npmguard.detect.prefilter import Prefilter, addresses_of
+from npmguard.detect.prefilter import Prefilter
 from npmguard.detect.rule import clauses_of, load_ruleset
+from npmguard.detect.seldom import addresses_of
 from tests.fixture_addresses import burn_address
 
 RULESET = load_ruleset()
