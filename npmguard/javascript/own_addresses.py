@@ -8,7 +8,7 @@ side: neutral by itself, and meant for what is put where an address matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
 
@@ -17,7 +17,7 @@ from npmguard.javascript.callsites import arguments, returns, unwrap
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import first_child, operator_of
-from npmguard.javascript.wallets import addresses_in
+from npmguard.javascript.wallets import ETHEREUM, addresses_in
 
 _PARTS = frozenset(
     {
@@ -54,7 +54,7 @@ class OwnAddresses:
         self._index = program.index
         self._scopes = program.scopes
         self._constants = program.constants
-        self._decided: dict[int, bool] = {}
+        self._decided: dict[int, tuple[str, ...]] = {}
         self._returns: dict[int, list[Node]] = {}
         self._clean: set[tuple[int, str | None]] = set()  # with all that they may be
         self.steps = _MAX_ALL_STEPS  # that are left of one search
@@ -68,9 +68,13 @@ class OwnAddresses:
 
         What was followed to its end without one is not followed again.
         """
+        return next(self.found(value), None) is not None
+
+    def found(self, value: Node) -> Iterator[str]:
+        """The addresses of the code that *value* may be, in lower case where case does not matter."""
         pending: list[Part] = [(value, None)]
         seen = set[tuple[int, str | None]]()
-        clean = self._clean
+        clean, none = self._clean, True
         while pending and len(seen) < _MAX_STEPS and self.steps > 0:
             node, name = pending.pop()
             node = unwrap(node)
@@ -79,12 +83,12 @@ class OwnAddresses:
                 continue
             seen.add(part)
             self.steps -= 1
-            if name is None and self._is_address(node):
-                return True
+            for address in self._addresses(node) if name is None else ():
+                none = False
+                yield address
             pending.extend(self._sources(node, name))
-        if not pending:
+        if none and not pending:
             clean |= seen
-        return False
 
     def called(self, callee: Node) -> bytes:
         """The last name of a member that is called or written; empty for anything else."""
@@ -94,14 +98,17 @@ class OwnAddresses:
             return (self._constants.property_name(callee) or "").encode("utf-8", "replace")
         return b""
 
-    def _is_address(self, node: Node) -> bool:
+    def _addresses(self, node: Node) -> tuple[str, ...]:
+        """The addresses in a constant text."""
         if node.type in _OPAQUE:
-            return False
+            return ()
         known = self._decided.get(node.id)
         if known is None:
             text = self._constants.text(node)
-            known = text is not None and len(text) >= _SHORTEST and bool(addresses_in(text))
-            self._decided[node.id] = known
+            found = () if text is None or len(text) < _SHORTEST else addresses_in(text)
+            known = self._decided[node.id] = tuple(
+                address.lower() if kind == ETHEREUM else address for kind, address in found
+            )
         return known
 
     def _sources(self, node: Node, name: str | None) -> Iterable[Part]:

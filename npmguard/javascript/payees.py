@@ -1,7 +1,8 @@
 """The shape ``pays-own-address``: an address of the code's own is who is paid, or may spend.
 
 It is given as the recipient or spender of a transaction, is in its call data, or is an argument of a method
-that transfers, approves or hands over authority.
+that transfers, approves or hands over authority. A plain payment to an account whose key everybody has is none
+to an address of the code's own.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from npmguard.javascript.callsites import arguments
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
+from npmguard.javascript.public_accounts import PUBLIC_ACCOUNTS
 from npmguard.javascript.tree import Place
 
-_KEYS = frozenset(
-    b"to toPubkey toAddress recipient receiver destination beneficiary spender operator delegate newAuthority "
-    b"data input offerer zone conduit payTo".split()
+_PAID = frozenset(b"to recipient receiver destination beneficiary".split())
+_KEYS = _PAID | frozenset(
+    b"toPubkey toAddress spender operator delegate newAuthority data input offerer zone conduit payTo".split()
 )
-_METHODS = frozenset(
-    b"approve setApprovalForAll increaseAllowance increaseApproval permit transfer transferFrom "
-    b"safeTransferFrom sendTrx sendToken sendBitcoin sendTransaction createTransferInstruction "
+_PAYING = frozenset(b"sendTransaction transfer".split())
+_METHODS = _PAYING | frozenset(
+    b"approve setApprovalForAll increaseAllowance increaseApproval permit transferFrom "
+    b"safeTransferFrom sendTrx sendToken sendBitcoin createTransferInstruction "
     b"createTransferCheckedInstruction createApproveInstruction createSetAuthorityInstruction "
     b"createCloseAccountInstruction addOutput writeContract encodeFunctionData encodeFunctionCall "
     b"encodeABI".split()
@@ -41,28 +44,36 @@ class Payees:
 
     def find(self) -> Iterator[Place]:
         """The properties, assignments and calls that name it."""
-        for node, value in self._program.in_time(self._places()[:_MAX_PLACES]):
-            if self._own.may_be(value):
+        for node, value, paid in self._program.in_time(self._places()[:_MAX_PLACES]):
+            other = self._others(value) if paid else self._own.may_be(value)
+            if other:
                 yield (node.start_byte, node.end_byte, None)
 
-    def _places(self) -> list[tuple[Node, Node]]:
+    def _others(self, value: Node) -> bool:
+        """Whether a value may be an address of the code, other than one whose key everybody has."""
+        return any(address not in PUBLIC_ACCOUNTS for address in self._own.found(value))
+
+    def _places(self) -> list[tuple[Node, Node, bool]]:
+        """What names a recipient or spender, who that is, and whether that one is merely paid."""
         text = self._index.text
-        found = []
+        found: list[tuple[Node, Node, bool]] = []
         for key, value, _kind, name in self._index.pairs:
             known = name
             if known is None:
                 known = (self._program.constants.key(key) or "").encode("utf-8", "replace")
             if known in _KEYS:
-                found.append((key, value))
+                found.append((key, value, known in _PAID))
         found += [
-            (node, node)
+            (node, node, text[node.start_byte : node.end_byte] in _PAID)
             for node in self._index.of("shorthand")
             if text[node.start_byte : node.end_byte] in _KEYS
         ]
         for node, left, kind, right, _compound in self._index.assignments:
             if kind in MEMBERS and right is not None and self._own.called(left) in _KEYS:
-                found.append((node, right))
-        calls = [call for call, callee, kind in self._index.calls if self._own.called(callee) in _METHODS]
-        calls += [call for call, _callee, _kind in self._index.calls_of(sorted(_METHODS))]
-        found += [(call, given) for call in calls for given in arguments(call)]
+                found.append((node, right, self._own.called(left) in _PAID))
+        calls = [each for each in self._index.calls if self._own.called(each[1]) in _METHODS]
+        calls += self._index.calls_of(sorted(_METHODS))
+        for call, callee, _kind in calls:
+            paid = self._own.called(callee) in _PAYING
+            found += [(call, given, paid) for given in arguments(call)]
         return found

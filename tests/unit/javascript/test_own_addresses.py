@@ -101,6 +101,45 @@ def test_an_address_that_its_caller_names_is_not_paid_by_the_code(source: str) -
     assert "pays-own-address" not in shapes(source)
 
 
+PUBLIC = '"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"send({{ from, to: {PUBLIC}, value }})",
+        f"send({{ from, to: {PUBLIC.lower()}, value }})",
+        f"const to = {PUBLIC}; send({{ from, to, value }})",
+        f"transaction.to = {PUBLIC}",
+        f"wallet.sendTransaction({{ to: {PUBLIC}, value }})",
+        f"token.transfer({PUBLIC}, 1)",
+    ],
+)
+def test_an_account_whose_key_everybody_has_is_nobodys_own_where_it_is_paid(source: str) -> None:
+    assert "pays-own-address" not in shapes(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"send({{ from, to: test ? {PUBLIC} : {OWN}, value }})",
+        f"const table = [{PUBLIC}, {OWN}]; send({{ from, to: table[at], value }})",
+        f"token.approve({PUBLIC}, amount)",
+        f"token.transfer({OWN}, 1, {PUBLIC})",
+        f"wallet.sendTransaction({{ to: token, data: '0x095ea7b3' + {PUBLIC}.slice(2) }})",
+        f"sign({{ owner, spender: {PUBLIC}, value }})",
+        f"const w = t => t.slice(2).padStart(64, '0'); send({{ to: token, data: '0x095ea7b3' + w({PUBLIC}) }})",
+    ],
+)
+def test_such_an_account_covers_no_other_and_may_not_spend(source: str) -> None:
+    assert "pays-own-address" in shapes(source)
+
+
+def test_such_an_account_is_an_address_like_any_other_where_it_takes_the_place_of_one() -> None:
+    assert "redirects-recipient" in shapes(f"function f(t) {{ t.to = {PUBLIC}; return t }}")
+    assert "plants-address-in-text" in shapes(f"text = text.replace(pattern, {PUBLIC})")
+
+
 def test_a_recipient_that_is_rewritten_is_told_apart_by_whose_it_is() -> None:
     assert "redirects-recipient" in shapes(f"function f(t) {{ t.to = {OWN}; return t }}")
     assert "redirects-recipient" in shapes(f"const f = t => ({{ ...t, to: {OWN} }})")
