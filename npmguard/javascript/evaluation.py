@@ -79,9 +79,13 @@ class Evaluation(Compiler):
         self._purity.close()
         self._constant = _nothing_known
 
-    def is_inert(self, node: Node) -> bool:
-        """Whether a call is one whose result is run and never used."""
-        return self._purity.inert.begins(node.start_byte)
+    def is_guard(self, node: Node) -> bool:
+        """Whether a call makes what is only run later, for nothing that comes of it."""
+        return self._purity.inert.is_guard(node)
+
+    def is_guard_run(self, node: Node) -> bool:
+        """Whether a call makes and runs what nothing comes of."""
+        return self._purity.inert.is_run(node)
 
     def root(self, function: Node) -> Root | None:
         """The function as one that can be worked out, or None."""

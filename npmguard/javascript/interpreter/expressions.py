@@ -21,6 +21,7 @@ from npmguard.javascript.interpreter.machine import ITEM_UNITS, OBJECT_UNITS, Ma
 from npmguard.javascript.interpreter.model import (
     JS,
     Arr,
+    Exhausted,
     Failure,
     Frame,
     Func,
@@ -91,8 +92,12 @@ class Expressions(ABC):
         """What gives the target of an assignment its value."""
 
     @abstractmethod
-    def is_inert(self, node: Node) -> bool:
-        """Whether a call is one whose result is run and never used."""
+    def is_guard(self, node: Node) -> bool:
+        """Whether a call makes what is only run later, for nothing that comes of it."""
+
+    @abstractmethod
+    def is_guard_run(self, node: Node) -> bool:
+        """Whether a call makes and runs what nothing comes of."""
 
     def expression(self, node: Node | None) -> Run:
         """Compile an expression."""
@@ -699,8 +704,15 @@ class Expressions(ABC):
         callee = node.child_by_field_name("function")
         if callee is None or callee.type in {"import", "super"}:
             return given_up
-        if self.is_inert(node):
+        if self.is_guard(node):
             return _guard
+        return (
+            _tried(self._plain_call(node, callee))
+            if self.is_guard_run(node)
+            else self._plain_call(node, callee)
+        )
+
+    def _plain_call(self, node: Node, callee: Node) -> Run:
         while callee.type == "parenthesized_expression" and len(inner_of(callee)) == 1:
             callee = inner_of(callee)[0]
         given, machine = self._given(node), self.machine
@@ -1022,6 +1034,20 @@ class _Guard(Func):
     def call(self, this: JS, given: list[JS]) -> JS:  # noqa: ARG002 - as every function is called
         """Nothing."""
         return UNDEFINED
+
+
+def _tried(run: Run) -> Run:
+    """A call that is run as far as it goes."""
+
+    def tried(frame: Frame) -> JS:
+        try:
+            return run(frame)
+        except Exhausted:
+            raise
+        except GiveUp:
+            return UNDEFINED
+
+    return tried
 
 
 def _guard(_frame: Frame) -> JS:

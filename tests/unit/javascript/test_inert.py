@@ -41,6 +41,27 @@ def test_a_function_is_worked_out_although_it_defends_itself(guard: str) -> None
     assert "child_process.execSync" in calls(code)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "once(this, function () { GUARD })()",
+        "(function () { once(this, function () { GUARD })() })()",
+        "table.call(once, this, function () { GUARD })(), table.kind",
+    ],
+)
+def test_a_guard_that_is_called_where_it_is_made_is_left_out_too(call: str) -> None:
+    code = f"""{ONCE}
+    const table = {{ call: function (f, a, b) {{ return f(a, b) }}, kind: 'hex' }};
+    function plain(text) {{
+      {call.replace("GUARD", SILENCES)};
+      return Buffer.from(text, table.kind).toString();
+    }}
+    require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
+    """
+
+    assert "child_process.execSync" in calls(code)
+
+
 def test_what_gives_a_variable_of_the_function_its_value_is_no_guard() -> None:
     code = f"""{ONCE}
     function plain(text) {{
@@ -76,9 +97,11 @@ def test_a_guard_that_is_called_through_a_table_of_functions_is_left_out_too() -
         "const made = give(this, function () { return Buffer.from(text, 'hex').toString() }); return made()",
         "return give(this, function () { return Buffer.from(text, 'hex').toString() })()",
         "const made = give(this, function () { return Buffer.from(text, 'hex') }); return made().toString()",
+        "return give(this, function () { return Buffer.from(text, 'hex') })().toString()",
+        "return (0, give(this, function () { return Buffer.from(text, 'hex').toString() })())",
         "const made = give(this, function () { return text }); return plainly(table.run(made))",
     ],
-    ids=["returned", "called at once", "in an expression", "through a table"],
+    ids=["returned", "called at once", "in an expression", "called at once in one", "last", "through a table"],
 )
 def test_what_looks_like_a_guard_and_is_used_is_worked_out(body: str) -> None:
     code = f"""
@@ -86,6 +109,20 @@ def test_what_looks_like_a_guard_and_is_used_is_worked_out(body: str) -> None:
     const table = {{ run: function (f) {{ return f() }} }};
     const plainly = (text) => Buffer.from(text, 'hex').toString();
     function plain(text) {{ {body} }}
+    require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
+    """
+
+    assert "child_process.execSync" in calls(code)
+
+
+def test_what_a_guard_that_is_called_at_once_prepares_is_not_lost() -> None:
+    code = """
+    const run = (self, made) => made;
+    function plain(text) {
+      const kinds = [];
+      run(this, function () { kinds.push('hex') })();
+      return Buffer.from(text, kinds[0]).toString();
+    }
     require(plain('6368696c645f70726f63657373'))[plain('6578656353796e63')](plain('6c73'));
     """
 
