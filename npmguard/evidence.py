@@ -25,59 +25,24 @@ from npmguard.integrity.signature import (
 from npmguard.integrity.sri import stated_integrity
 from npmguard.integrity.trust_root import shipped_trust_root, shipped_trust_root_digest
 from npmguard.registry.attestations import attestations
-from npmguard.registry.evidence import Held, NotAsked, NotHeld, evidence_client
-from npmguard.registry.evidence_cache import EvidenceCache
-from npmguard.registry.keys import SigningKeys
+from npmguard.registry.evidence import Held, NotAsked, NotHeld
 from npmguard.results import engine_digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
-
-    from npmguard.config import Limits, Network
     from npmguard.model import Release
-    from npmguard.registry.npmrc import NpmConfig
+    from npmguard.registry.evidence_source import EvidenceSource
 
 _KIND: Final = "provenance"
 
 
 class ReleaseEvidence:
-    """Asks for signatures and provenance; use as a context manager, from many threads.
+    """Asks for signatures and provenance; for many threads. What was verified before counts offline too."""
 
-    Args:
-        npm: npm's configuration.
-        network: how patient to be at most; evidence is given up sooner than packages.
-        limits: how big an answer may be.
-        directory: the folder of the caches; None to keep nothing.
-        offline: ask nobody; what was verified in earlier runs still counts.
-    """
-
-    def __init__(
-        self, npm: NpmConfig, network: Network, limits: Limits, directory: Path | None, *, offline: bool = False
-    ) -> None:
-        self._client = evidence_client(npm, network, limits, offline=offline)
-        self._cache = EvidenceCache(directory)
-        self._keys = SigningKeys(self._client, self._cache)
+    def __init__(self, source: EvidenceSource) -> None:
+        self._client = source.client
+        self._cache = source.cache
+        self._keys = source.keys
         self._parsed: dict[bytes, tuple[RegistryKey, ...]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Write the cache and close the connections."""
-        self._client.close()
-        self._cache.close()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the run went on without, one line each."""
-        return self._cache.notes
 
     def signature(self, name: str, version: str, release: Release, registry: str) -> SignatureResult:
         """Whether *registry*, the base URL that *release* was read from, has signed it."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha512
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from npmguard.audit import integrity as integrity_audit
 from npmguard.audit import known_malware, lock_entry, lookalike, maintainer_domain, shadowed_command, trust
@@ -15,25 +14,23 @@ from npmguard.audit import manifest as manifest_audit
 from npmguard.audit.context import AuditContext
 from npmguard.audit.provenance import audit_provenance
 from npmguard.audit.signature import audit_signature
-from npmguard.cooldown import AgeJudgement, Change, Outcome, judge_age
-from npmguard.detect.circumstances import in_history, with_lost_trust
-from npmguard.detect.ruleset import ruleset_digest
+from npmguard.cooldown import AgeJudgement, Change, Outcome, judge_age, parse_age
+from npmguard.detect.circumstances import SETTLED_AFTER, in_history, with_lost_trust
 from npmguard.detect.verdict import decide, verdict_of
-from npmguard.errors import CacheError, NotInRegistry, RegistryError
+from npmguard.errors import NotInRegistry, RegistryError
 from npmguard.evidence import ReleaseEvidence
+from npmguard.integrity.provenance import ProvenanceOutcome
+from npmguard.integrity.signature import SignatureOutcome
 from npmguard.integrity.sri import compare, compute_hashes, judge_integrity
-from npmguard.intel.feed import FeedIndex
 from npmguard.intel.fixes import Fixes, FixFinder
-from npmguard.intel.gather import PUBLIC_REGISTRY, gather
-from npmguard.intel.malware import KnownMalware
+from npmguard.intel.gather import PUBLIC_REGISTRY
+from npmguard.judgement import Judgement, as_locked
 from npmguard.model import (
     SYNTAX_ERRORS,
     Baseline,
     Confidence,
-    FileTrace,
     Finding,
     Hash,
-    Indicator,
     Integrity,
     IntegrityOutcome,
     IntegrityReport,
@@ -46,25 +43,17 @@ from npmguard.model import (
     Specimen,
     TarballAnalysis,
     Verdict,
-    VerdictReason,
-    VersionDiff,
 )
 from npmguard.package.baseline import choose_baseline
 from npmguard.package.diff import diff_manifests
-from npmguard.registry.client import RegistryClient
 from npmguard.registry.web import HttpWeb
-from npmguard.results import ResultsCache
-from npmguard.sandbox.enter import expected, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from types import TracebackType
 
-    from npmguard.config import Config
-    from npmguard.detect.indicators import IndicatorMatcher
-    from npmguard.lookup.mail_domains import MailDomains
+    from npmguard.audit.new_dependency import PackumentOf
     from npmguard.pool import AnalysisPool
-    from npmguard.registry.npmrc import NpmConfig
+    from npmguard.sources import Sources
 
 AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     integrity_audit.audit,
@@ -73,6 +62,7 @@ AUDITS: tuple[Callable[[AuditContext], tuple[Finding, ...]], ...] = (
     shadowed_command.audit,
 )
 _IN_FULL = "+"  # marks results for which every file was read
+_MOMENT = timedelta(seconds=1)
 _FLAGGED = frozenset({Verdict.MALICIOUS, Verdict.SUSPICIOUS})
 _TRUST_LOST = frozenset(
     {
@@ -88,117 +78,39 @@ _TRUST_LOST = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is known of one package version before its place in the tree is looked at.
-
-    ``packument`` is there for a flagged version only, for the way out: those of a whole tree take much memory.
-    """
-
-    verdict: Verdict
-    findings: tuple[Finding, ...]
-    integrity: IntegrityReport
-    baseline: Baseline | None
-    unverified: str | None
-    packument: Packument | None
-    bundled: tuple[str, ...] = ()
-    reasons: tuple[VerdictReason, ...] = ()
-    specimen: Specimen | None = None
-    notes: tuple[str, ...] = ()
-    diff: VersionDiff | None = None
-    traces: tuple[FileTrace, ...] = ()  # of the files that findings name, whatever the verdict
-    kept: Kept | None = None
-
-
 class Judge:
-    """Judges package versions; holds the connections, processes and caches of one run.
+    """Judges package versions with the processes that read them; every method may be called from many threads.
 
-    Every method may be called from many threads. Use as a context manager: leaving it ends the workers and
-    writes the caches.
-
-    Raises:
-        SandboxError: the settings require the sandbox, and this machine does not have all of it.
+    *sources* is what it asks, and belongs to whoever made it.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        npm: NpmConfig,
-        *,
-        offline: bool = False,
-        prefilter: bool = True,
-        indicators: tuple[Indicator, ...] = (),
-        facts: bool = False,
-    ) -> None:
-        if config.sandbox.required:
-            require(expected())
-        self._config = config
-        self._npm = npm
-        self._now = datetime.now(UTC)  # one time for the whole run
-        self._offline = offline
-        self._prefilter = prefilter
-        self._facts = facts
-        self.ruleset = ruleset_digest(config.rules)
-        directory = config.cache.path if config.cache.enabled else None
-        self.client = RegistryClient(npm, config.network, config.limits, directory, offline=offline)
-        self._evidence = ReleaseEvidence(npm, config.network, config.limits, directory, offline=offline)
-        self._own_notes: list[str] = []
-        self._domains = _mail_domains(config, npm, self._now) if config.domains.check and not offline else None
-        if config.domains.check and offline:
-            self._own_notes.append("maintainers' domains: not asked: offline")
-        self._indicators = (*indicators, *self._of_the_feed())
-        self._matcher = _matcher(self._indicators)
-        known = self._matcher.digest if self._matcher is not None else ""
-        self._results = ResultsCache(directory, self.ruleset + known, config.limits)
-        self._asker = ThreadPoolExecutor(1, thread_name_prefix="npmguard-known")
-        self._asked: Future[KnownMalware] | None = None
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._config = sources.config
+        self._now = sources.now
+        self._client = sources.client
+        self._evidence = ReleaseEvidence(sources.evidence)
         self._pool_lock = threading.Lock()
         self._started_pool: AnalysisPool | None = None
         self._started_thorough_pool: AnalysisPool | None = None
         self._fix_finder: FixFinder | None = None
         self._web: HttpWeb | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """End the workers, write the caches, close the connections."""
+        """End the workers."""
         with self._pool_lock:
             for pool in (self._started_pool, self._started_thorough_pool):
                 if pool is not None:
                     pool.close()
-        self._asker.shutdown(wait=False, cancel_futures=True)
         if self._web is not None:
             self._web.close()
-        self._results.close()
-        self._evidence.close()
-        self.client.close()
 
     @property
-    def sandbox(self) -> Sandbox:
-        """What holds the processes that read packages, or would hold them where none was needed."""
+    def sandbox(self) -> Sandbox | None:
+        """What holds the processes that read packages; None where none was needed."""
         pools = (self._started_pool, self._started_thorough_pool)
         told = [it.sandbox for it in pools if it is not None and it.sandbox is not None]
-        return max(told, key=lambda it: len(it.missing)) if told else expected()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the run went on without, one line each."""
-        known = self.known()
-        return (
-            *self._own_notes,
-            *(self._domains.notes if self._domains is not None else ()),
-            *self.client.notes,
-            *self._results.notes,
-            *self._evidence.notes,
-            *known.notes,
-            *known.unasked,
-        )
+        return max(told, key=lambda it: len(it.missing), default=None)
 
     def judge(self, package: LockedPackage) -> Judgement:
         """Ask the registry, read the tarball, compare with the baseline, and judge one package version.
@@ -207,9 +119,13 @@ class Judge:
         """
         problems: list[str] = []
         packument, release = self._release(package, problems)
+        if packument is not None and (recalled := self._sources.recall(package)) is not None:
+            return recalled  # the registry has just confirmed what is held
+        documents = {package.name: packument.digest} if packument is not None else {}
+        packument_of = self._asking(documents)
         analysis, tarball = self._analysis(package, release, problems)
         facts, first, published = (analysis.facts if analysis is not None else None), False, None
-        malicious = self.known().malicious_versions(package.name)
+        malicious = self._sources.known().malicious_versions(package.name)
         baseline, old = _baseline(packument, package.version, malicious, problems)
         if analysis is not None and analysis.findings and old is not None:
             analysis = self._against_baseline(analysis, tarball, package, release, old, problems)
@@ -238,14 +154,16 @@ class Judge:
         for audit in AUDITS:
             findings += audit(context)
         stated = package.integrity or (release.dist.integrity if release is not None else None)
-        findings += known_malware.audit(package.name, package.version, stated, self.known())
-        if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
+        findings += known_malware.audit(package.name, package.version, stated, self._sources.known())
+        if self._sources.matcher is not None and (
+            named := self._sources.matcher.match_package(package.name, package.version)
+        ):
             findings.append(named)
-        findings += trust.audit(context, self._packument_or_none, self._domain_signals(packument, release))
+        findings += trust.audit(context, packument_of, self._domain_signals(packument, release))
         lost = _lost(findings)
         findings = with_lost_trust(findings, lost)
         code = analysis.findings if analysis is not None else ()
-        findings += lookalike.audit(context, code, self._packument_or_none, self._now)
+        findings += lookalike.audit(context, code, packument_of, self._now)
         young = self._too_young(context, old, tarball, findings, problems)
         if young.finding is not None:
             findings.append(young.finding)
@@ -259,7 +177,7 @@ class Judge:
         unverified = "; ".join(dict.fromkeys(problems)) or None
         decision = decide(findings, unverified)
         verdict = decision.verdict
-        return Judgement(
+        judgement = Judgement(
             verdict=verdict,
             notes=(*((young.reason,) if young.outcome is Outcome.FIX else ()), *unfollowed(analysis)),
             reasons=decision.reasons,
@@ -282,6 +200,10 @@ class Judge:
             ),
             kept=Kept(facts, first, published, lost, analysis.hashes if analysis is not None else (), stated),
         )
+        since = self._ageless_since(package, packument, of_code=bool(code))
+        if since is not None and _is_settled(integrity):
+            self._sources.remember(package, judgement, documents, since)
+        return judgement
 
     def against_tarball(self, package: LockedPackage, packed: bytes) -> TarballAnalysis | str:
         """What the packed folder of an installed package holds against the tarball that the lock names.
@@ -293,10 +215,10 @@ class Judge:
         stated = package.integrity or (release.dist.integrity if release is not None else None)
         old_key = _sha512(stated)
         key = sha512(packed).hexdigest()
-        if old_key is not None and (stored := self._results.get(key, old_key)) is not None:
+        if old_key is not None and (stored := self._sources.results.get(key, old_key)) is not None:
             return stored
         try:
-            tarball = self.client.tarball(package, release)
+            tarball = self._client.tarball(package, release)
         except RegistryError as error:
             return str(error)
         outcome, detail = compare(stated, compute_hashes(tarball, ("sha512", "sha1")))
@@ -311,55 +233,18 @@ class Judge:
         Nothing is fetched. Without a finding it is `unverified`: nobody has looked.
         """
         stated = _sha512(package.integrity)
-        analysis = self._results.get(stated) if stated is not None else None
+        analysis = self._sources.results.get(stated) if stated is not None else None
         findings = list(analysis.findings) if analysis is not None else []
-        findings += known_malware.audit(package.name, package.version, package.integrity, self.known())
-        if self._matcher is not None and (named := self._matcher.match_package(package.name, package.version)):
+        findings += known_malware.audit(package.name, package.version, package.integrity, self._sources.known())
+        if self._sources.matcher is not None and (
+            named := self._sources.matcher.match_package(package.name, package.version)
+        ):
             findings.append(named)
         return verdict_of(findings, "only asked about"), _worst_first(findings)
 
-    def ask_about(self, packages: Iterable[LockedPackage]) -> None:
-        """Ask once for all packages of the run, while their tarballs are fetched."""
-        pairs = {(package.name, package.version) for package in packages}
-        self._asked = self._asker.submit(self._gather, pairs)
-
-    def known(self) -> KnownMalware:
-        """What the sources that were asked say; waits for them."""
-        if self._asked is None:
-            self.ask_about(())
-        return self._asked.result() if self._asked is not None else KnownMalware()
-
-    def _of_the_feed(self) -> tuple[Indicator, ...]:
-        """What the records in the index name beside packages; nothing where there is no index."""
-        settings = self._config
-        if not (settings.cache.enabled and settings.feed.indicators):
-            return ()
-        index = FeedIndex(settings.cache.path)
-        if not index.is_there():
-            return ()
-        try:
-            return index.indicators()
-        except CacheError as error:
-            self._own_notes.append(f"indicators of the feed: {error}")
-            return ()
-
-    def _gather(self, pairs: set[tuple[str, str]]) -> KnownMalware:
-        settings = self._config
-        index = FeedIndex(settings.cache.path) if settings.cache.enabled else None
-        with HttpWeb(self._npm, settings.network, (settings.feed.url, settings.feed.api)) as web:
-            return gather(
-                pairs,
-                feed=settings.feed,
-                index=index,
-                web=None if self._offline else web,
-                registry_for=self._npm.registry_for,
-                seconds=settings.feed.patience,
-                now=self._now,
-            )
-
     def _release(self, package: LockedPackage, problems: list[str]) -> tuple[Packument | None, Release | None]:
         try:
-            packument = self.client.packument(package.name)
+            packument = self._client.packument(package.name)
             release = packument.releases.get(package.version)
         except RegistryError as error:
             problems.append(str(error))
@@ -376,11 +261,15 @@ class Judge:
         self, package: LockedPackage, release: Release | None, problems: list[str]
     ) -> tuple[TarballAnalysis | None, bytes | None]:
         """What the tarball holds, and its bytes where they had to be fetched for that."""
-        stated = _sha512(self.client.stated(package, release))
-        if stated is not None and not self._facts and (stored := self._results.get(stated)) is not None:
+        stated = _sha512(self._client.stated(package, release))
+        if (
+            stated is not None
+            and not self._sources.facts
+            and (stored := self._sources.results.get(stated)) is not None
+        ):
             return stored, None
         try:
-            tarball = self.client.tarball(package, release)
+            tarball = self._client.tarball(package, release)
         except NotInRegistry as error:
             if not problems:  # else the packument has told the same already
                 problems.append(str(error))
@@ -429,13 +318,13 @@ class Judge:
     def _fixes(self, package: LockedPackage, earlier: str) -> Fixes:
         """The vulnerabilities of *earlier* that the package no longer has."""
         settings = self._config
-        if self._offline or not settings.feed.online:
-            return Fixes(problems=("offline" if self._offline else "feed.online is false",))
-        registry = self._npm.registry_for(package.name)
-        public = registry in {self._npm.registry_for(""), PUBLIC_REGISTRY}
+        if self._sources.offline or not settings.feed.online:
+            return Fixes(problems=("offline" if self._sources.offline else "feed.online is false",))
+        registry = self._sources.npm.registry_for(package.name)
+        public = registry in {self._sources.npm.registry_for(""), PUBLIC_REGISTRY}
         with self._pool_lock:
             if self._fix_finder is None:
-                self._web = HttpWeb(self._npm, settings.network, (settings.feed.api,))
+                self._web = HttpWeb(self._sources.npm, settings.network, (settings.feed.api,))
                 self._fix_finder = FixFinder(self._web, settings.feed.patience)
         api = settings.feed.api if public else ""
         return self._fix_finder.find(package.name, earlier, package.version, registry=registry, api=api)
@@ -456,16 +345,45 @@ class Judge:
 
     def _domain_signals(self, packument: Packument | None, release: Release | None) -> tuple[Finding, ...]:
         """What the mail domains of those who may publish tell; asked only where the settings want it."""
-        if self._domains is None or packument is None or release is None:
+        if self._sources.domains is None or packument is None or release is None:
             return ()
-        return maintainer_domain.signals(packument, release, self._domains.of, self._now)
+        return maintainer_domain.signals(packument, release, self._sources.domains.of, self._now)
 
-    def _packument_or_none(self, name: str) -> Packument | None:
-        """What the registry says of a dependency; None where it does not answer, which is no evidence."""
-        try:
-            return self.client.packument(name)
-        except RegistryError:
+    def _asking(self, documents: dict[str, bytes]) -> PackumentOf:
+        """Gives what the registry says of other packages, and notes in *documents* what was looked into.
+
+        None where the registry does not answer, which is no evidence.
+        """
+
+        def packument_of(name: str) -> Packument | None:
+            try:
+                packument = self._client.packument(name)
+            except RegistryError:
+                documents[name] = b""
+                return None
+            documents[name] = packument.digest
+            return packument
+
+        return packument_of
+
+    def _ageless_since(
+        self, package: LockedPackage, packument: Packument | None, *, of_code: bool
+    ) -> datetime | None:
+        """From when on the judgement of a release no longer depends on the day; None where it still does.
+
+        *of_code*: rules found something in it, which its age may soften.
+        """
+        published = packument.times.get(package.version) if packument is not None else None
+        if packument is None or published is None:
             return None
+        ages: list[tuple[datetime, timedelta]] = [
+            (published, parse_age(self._config.cooldown.min_age)),
+            (min(packument.times.values()), lookalike.YOUNG + _MOMENT),
+            *([(published, SETTLED_AFTER)] if of_code else ()),
+        ]
+        if any(self._now - begun < age for begun, age in ages):
+            return None
+        return max(begun + age for begun, age in ages)
 
     def _signed(self, context: AuditContext, findings: list[Finding]) -> IntegrityReport:
         """The integrity report with what the registry's signature and the attestations of origin are worth.
@@ -499,13 +417,13 @@ class Judge:
         """The same analysis, now knowing what is new; without the baseline's bytes, the one that was given."""
         key, old_key = _key(analysis), _sha512(old.dist.integrity)
         mark = _IN_FULL if in_full else ""
-        if old_key is not None and (stored := self._results.get(key, old_key + mark)) is not None:
+        if old_key is not None and (stored := self._sources.results.get(key, old_key + mark)) is not None:
             return stored
         earlier = as_locked(package.name, old)
         try:
-            old_tarball = self.client.tarball(earlier, old)
+            old_tarball = self._client.tarball(earlier, old)
             if tarball is None:
-                tarball = self.client.tarball(package, release)
+                tarball = self._client.tarball(package, release)
         except RegistryError as error:
             problems.append(f"the baseline {old.manifest.version} could not be compared with: {error}")
             return analysis
@@ -533,7 +451,7 @@ class Judge:
             return None
         mark = _IN_FULL if in_full else ""
         against = sha512(baseline).hexdigest() + mark if baseline is not None else ""
-        self._results.put(_key(answer), replace(answer, facts=None), against)
+        self._sources.results.put(_key(answer), replace(answer, facts=None), against)
         return answer
 
     @property
@@ -563,12 +481,12 @@ class Judge:
                     self._config.jobs,
                     self._config.rules,
                     self._config.limits,
-                    prefilter=self._prefilter,
-                    indicators=self._indicators,
+                    prefilter=self._sources.prefilter,
+                    indicators=self._sources.indicators,
                     require_sandbox=self._config.sandbox.required,
-                    facts=self._facts,
+                    facts=self._sources.facts,
                     compiled=CompiledRules(
-                        self._config.cache.path if self._config.cache.enabled else None, self.ruleset
+                        self._config.cache.path if self._config.cache.enabled else None, self._sources.ruleset
                     ),
                 )
             return self._started_pool
@@ -578,25 +496,6 @@ def unfollowed(analysis: TarballAnalysis | None) -> tuple[str, ...]:
     """A note on each file in which a cap ended the work early; of syntax errors, real packages are full."""
     partial = analysis.partial if analysis is not None else ()
     return tuple(f"not all of {path} was followed: {why}" for path, why in partial if why != SYNTAX_ERRORS)
-
-
-def _mail_domains(config: Config, npm: NpmConfig, now: datetime) -> MailDomains:
-    from npmguard.lookup.dns import DnsResolver  # noqa: PLC0415 - asked for by few, and libraries of an extra
-    from npmguard.lookup.mail_domains import MailDomains  # noqa: PLC0415
-    from npmguard.lookup.rdap import RdapClient  # noqa: PLC0415
-
-    folder = config.cache.path / "rdap" if config.cache.enabled else None
-    web = HttpWeb(npm, config.network, (config.domains.rdap,))
-    rdap = RdapClient(folder, config.domains.rdap, web=web)
-    return MailDomains(rdap, DnsResolver(config.domains.dns or None), now)
-
-
-def _matcher(indicators: tuple[Indicator, ...]) -> IndicatorMatcher | None:
-    if not indicators:
-        return None
-    from npmguard.detect.indicators import IndicatorMatcher  # noqa: PLC0415 - brings yara-x with it
-
-    return IndicatorMatcher(indicators)
 
 
 def _lost(findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -616,13 +515,6 @@ def _baseline(
         return baseline, None
 
 
-def as_locked(name: str, release: Release) -> LockedPackage:
-    """A version that no lock holds, as if one held what the registry says of it."""
-    return LockedPackage(
-        name=name, version=release.manifest.version, location="", line=0, integrity=release.dist.integrity
-    )
-
-
 def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings by severity, then confidence; of one rank, as they were found."""
     severities, confidences = list(Severity), list(Confidence)
@@ -634,6 +526,12 @@ def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _proven(integrity: IntegrityReport) -> bool:
     held = {IntegrityOutcome.VALID, IntegrityOutcome.WEAK, IntegrityOutcome.MISMATCH}
     return integrity.lock in held or integrity.registry in held
+
+
+def _is_settled(integrity: IntegrityReport) -> bool:
+    """Whether asking for evidence once more would tell the same."""
+    signed = integrity.signature not in {None, SignatureOutcome.NOT_ASKED.value}
+    return signed and integrity.provenance in {ProvenanceOutcome.VALID.value, ProvenanceOutcome.MISSING.value}
 
 
 def _gained(compared: TarballAnalysis | None) -> tuple[str, ...] | None:

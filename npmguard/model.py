@@ -277,7 +277,8 @@ class Packument:
     ``times`` holds publish times (aware, UTC) of every version that the registry remembers, unpublished ones
     too. ``registry`` is the base URL that answered. ``maintainers`` holds, by version, the accounts that might
     publish the package when that version came, ``addresses`` their mail addresses;
-    registries that do not say so leave them empty.
+    registries that do not say so leave them empty. ``digest`` names what the cache holds of it, and is empty
+    where that holds nothing.
     """
 
     name: str
@@ -288,6 +289,7 @@ class Packument:
     unpublished: bool = False
     maintainers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    digest: bytes = field(default=b"", repr=False)
 
 
 # --- tarball ---------------------------------------------------------------------------------------------

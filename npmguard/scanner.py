@@ -6,21 +6,17 @@ It owns concurrency: threads fetch and judge (:mod:`npmguard.judge`), worker pro
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from npmguard import __version__
-from npmguard.audit import known_malware
-from npmguard.audit import manifest as manifest_audit
-from npmguard.audit.context import AuditContext
-from npmguard.detect.verdict import decide, verdict_of
 from npmguard.errors import NotInRegistry, PackageError, RegistryError, UsageError
-from npmguard.integrity.sri import compare, compute_hashes
-from npmguard.intel.campaigns import load_campaigns
-from npmguard.judge import Judge, Judgement, as_locked, unfollowed
+from npmguard.judgement import Judgement, as_locked
 from npmguard.lockfile.resolved import redact
 from npmguard.memory import few_arenas
 from npmguard.model import (
@@ -48,16 +44,15 @@ from npmguard.model import (
     TarballAnalysis,
     Verdict,
 )
-from npmguard.package.directory import pack_directory
-from npmguard.package.version import parse_version
-from npmguard.target import parse_spec, pick_version
-from npmguard.way_out import overrides_place, way_out
+from npmguard.sandbox.enter import expected
+from npmguard.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from npmguard.config import Config, Limits
+    from npmguard.judge import Judge
     from npmguard.lockfile.graph import DependencyGraph
     from npmguard.registry.npmrc import NpmConfig
 
@@ -99,9 +94,11 @@ class Scanner:
         facts: bool = False,
     ) -> None:
         self._config = config
-        self._judge = Judge(
+        self._sources = Sources(
             config, npm, offline=offline, prefilter=prefilter, indicators=indicators, facts=facts
         )
+        self._starting = threading.Lock()
+        self._started_judge: Judge | None = None
         self._judged: dict[_Target, Judgement] = {}  # so that several locks cost each version once
         self._expected: set[tuple[str, str]] = set()
 
@@ -111,13 +108,15 @@ class Scanner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._judge.close()
+        if self._started_judge is not None:
+            self._started_judge.close()
+        self._sources.close()
 
     def expect(self, locks: Sequence[Lockfile]) -> None:
         """Ask once what is known of the packages of all *locks*, which are going to be scanned one by one."""
         packages = [package for lock in locks for package in lock.packages]
         self._expected = {(package.name, package.version) for package in packages}
-        self._judge.ask_about(packages)
+        self._sources.ask_about(packages)
 
     def scan(self, lock: Lockfile, progress: Progress | None = None) -> ScanReport:
         """Judge every package of the lock; the report's packages are sorted by name, then version."""
@@ -127,33 +126,26 @@ class Scanner:
         few_arenas()
         if not {(package.name, package.version) for package in lock.packages} <= self._expected:
             self._expected = set()
-            self._judge.ask_about(lock.packages)
+            self._sources.ask_about(lock.packages)
         tree = _Tree(lock)
-        executor = ThreadPoolExecutor(self._config.network.threads, thread_name_prefix="npmguard-fetch")
-        try:
-            futures = [executor.submit(self._judge_once, group[0]) for group in targets]
-            reports = []
-            judged: dict[str, Judgement] = {}
-            for group, future in zip(targets, futures, strict=True):
-                judgement = future.result()
+        reports = []
+        judged: dict[str, Judgement] = {}
+        with self._judgements([group[0] for group in targets]) as judgements:
+            for group, judgement in zip(targets, judgements, strict=True):
                 judged.update((package.location, judgement) for package in group)
                 reports.append(self._report(group, judgement, tree))
                 progress.advance(f"{group[0].name}@{group[0].version}")
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
-        executor.shutdown()
         reports.sort(key=lambda report: (report.name, report.version, report.locations))
         return ScanReport(
             tool_version=__version__,
-            ruleset=self._judge.ruleset,
+            ruleset=self._sources.ruleset,
             kind="lockfile",
             path=lock.path,
             packages=tuple(reports),
             skipped=lock.skipped,
-            notes=(*lock.notes, *self._judge.notes, *_early(reports)),
-            incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._judge.known().incomplete),
-            sandbox=self._judge.sandbox,
+            notes=(*lock.notes, *self._sources.notes, *_early(reports)),
+            incomplete=(*_missing(lock), *_not_bundled(lock, judged), *self._sources.known().incomplete),
+            sandbox=self.sandbox,
         )
 
     def inspect(self, target: str) -> ScanReport:
@@ -162,6 +154,9 @@ class Scanner:
         Raises:
             UsageError: the target is none of these, or cannot be read.
         """
+        from npmguard.package.directory import pack_directory  # noqa: PLC0415 - no lock needs it
+        from npmguard.target import parse_spec  # noqa: PLC0415 - as above
+
         path = Path(target)
         if path.is_dir():
             return self._report_local("directory", target, pack_directory(path, self._config.limits))
@@ -169,9 +164,9 @@ class Scanner:
             return self._report_local("tarball", target, _read_file(path, self._config.limits))
         name, wanted = parse_spec(target)
         try:
-            packument = self._judge.client.packument(name)
+            packument = self._sources.client.packument(name)
             package = _chosen(packument, wanted)
-            self._judge.ask_about((package,))
+            self._sources.ask_about((package,))
         except RegistryError as error:
             unknown = Judgement(Verdict.UNVERIFIED, (), IntegrityReport(), None, str(error), None)
             return self._report_one("spec", target, name, wanted, unknown)
@@ -191,13 +186,13 @@ class Scanner:
             NotInRegistry: it does not hold the package, or not that version.
             RegistryError: it does not answer.
         """
-        packument = self._judge.client.packument(name)
+        packument = self._sources.client.packument(name)
         if version not in packument.releases:
-            packument = self._judge.client.packument(name, revalidate=True)
+            packument = self._sources.client.packument(name, revalidate=True)
         if version not in packument.releases:
             raise NotInRegistry(f"{name}@{version} is not in the registry {packument.registry}")
         package = as_locked(name, packument.releases[version])
-        self._judge.ask_about((package,))
+        self._sources.ask_about((package,))
         judgement = self._judge.judge(package)
         if judgement.verdict is Verdict.CLEAN and judgement.traces:
             judgement = replace(judgement, specimen=Specimen(files=judgement.traces))
@@ -210,12 +205,16 @@ class Scanner:
             UsageError: the name or a version cannot be a package's.
             RegistryError: the registry does not hold them, or does not answer.
         """
+        from npmguard.detect.verdict import verdict_of  # noqa: PLC0415 - no lock needs it
+        from npmguard.integrity.sri import compare, compute_hashes  # noqa: PLC0415 - as above
+        from npmguard.target import parse_spec, pick_version  # noqa: PLC0415 - as above
+
         parse_spec(name)
-        packument = self._judge.client.packument(name)
+        packument = self._sources.client.packument(name)
         earlier = packument.releases[pick_version(packument, old)]
         later = packument.releases[pick_version(packument, new)]
         tarballs = [
-            self._judge.client.tarball(as_locked(name, release), release) for release in (earlier, later)
+            self._sources.client.tarball(as_locked(name, release), release) for release in (earlier, later)
         ]
         for release, tarball in zip((earlier, later), tarballs, strict=True):
             outcome, detail = compare(release.dist.integrity, compute_hashes(tarball, ("sha512", "sha1")))
@@ -248,30 +247,31 @@ class Scanner:
     @property
     def ruleset(self) -> str:
         """The digest of the rules in force."""
-        return self._judge.ruleset
+        return self._sources.ruleset
 
     @property
     def sandbox(self) -> Sandbox:
         """What holds the processes that read packages, or would hold them where none was needed."""
-        return self._judge.sandbox
+        started = self._started_judge.sandbox if self._started_judge is not None else None
+        return started if started is not None else expected()
 
     def known(self, packages: Sequence[LockedPackage]) -> tuple[tuple[Verdict, tuple[Finding, ...]], ...]:
         """What is known of versions without a look into them: by name and version, by their bytes.
 
         The sources of known malware are asked, and what earlier scans found in the same bytes is remembered.
         """
-        self._judge.ask_about(packages)
+        self._sources.ask_about(packages)
         return tuple(self._judge.remembered(package) for package in packages)
 
     @property
     def unasked(self) -> tuple[str, ...]:
         """What could not be asked about the versions of :meth:`known`, a line each."""
-        return self._judge.known().incomplete
+        return self._sources.known().incomplete
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the scanner went on without, a line each."""
-        return self._judge.notes
+        return self._sources.notes
 
     def gained(self, name: str, old: str, new: str) -> tuple[str, ...]:
         """The behaviours (signal ids) that a published version has and an earlier one had not.
@@ -283,6 +283,12 @@ class Scanner:
         return self.compare(name, old, new).gained
 
     def _report_local(self, kind: str, target: str, tarball: bytes) -> ScanReport:
+        from npmguard.audit import known_malware  # noqa: PLC0415 - no lock needs it
+        from npmguard.audit import manifest as manifest_audit  # noqa: PLC0415 - as above
+        from npmguard.audit.context import AuditContext  # noqa: PLC0415 - as above
+        from npmguard.detect.verdict import decide  # noqa: PLC0415 - as above
+        from npmguard.judge import unfollowed  # noqa: PLC0415 - as above
+
         problems: list[str] = []
         analysis = self._judge.analyse(tarball, None, problems)
         manifest = analysis.manifest if analysis is not None else None
@@ -299,9 +305,9 @@ class Scanner:
             manifest_deltas=(),
         )
         findings += manifest_audit.audit(context)
-        self._judge.ask_about((context.locked,) if name else ())
+        self._sources.ask_about((context.locked,) if name else ())
         stated = Integrity(analysis.hashes) if analysis is not None else None
-        findings += known_malware.audit(name, version, stated, self._judge.known())
+        findings += known_malware.audit(name, version, stated, self._sources.known())
         if analysis is not None and analysis.unverified is not None:
             problems.append(analysis.unverified)
         unverified = "; ".join(problems) or None
@@ -343,13 +349,13 @@ class Scanner:
             report = replace(report, fix=self._fix(package, judgement, ()))
         return ScanReport(
             __version__,
-            self._judge.ruleset,
+            self._sources.ruleset,
             kind,
             target,
             (report,),
-            notes=(*self._judge.notes, *_early([report])),
-            incomplete=self._judge.known().incomplete,
-            sandbox=self._judge.sandbox,
+            notes=(*self._sources.notes, *_early([report])),
+            incomplete=self._sources.known().incomplete,
+            sandbox=self.sandbox,
         )
 
     def _report(self, group: Sequence[LockedPackage], judgement: Judgement, tree: _Tree) -> PackageReport:
@@ -382,6 +388,33 @@ class Scanner:
         report = replace(report, fix=self._fix(first, judgement, sorted(set(requirers))))
         return replace(report, notes=(*report.notes, *_way_out(report, tree)))
 
+    @contextmanager
+    def _judgements(self, packages: Sequence[LockedPackage]) -> Iterator[Iterator[Judgement]]:
+        """The judgements of *packages*, in their order; those that earlier runs left need no thread."""
+        known = [self._judged.get(_target(it)) or self._sources.recall(it) for it in packages]
+        self._judged.update((_target(it), found) for it, found in zip(packages, known, strict=True) if found)
+        if all(known):
+            yield (it for it in known if it is not None)
+            return
+        executor = ThreadPoolExecutor(self._config.network.threads, thread_name_prefix="npmguard-fetch")
+        try:
+            futures = [executor.submit(self._judge_once, package) for package in packages]
+            yield (future.result() for future in futures)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+        executor.shutdown()
+
+    @property
+    def _judge(self) -> Judge:
+        """Made when the first version has to be judged anew."""
+        with self._starting:
+            if self._started_judge is None:
+                from npmguard.judge import Judge  # noqa: PLC0415 - all audits, and what they need, come with it
+
+                self._started_judge = Judge(self._sources)
+            return self._started_judge
+
     def _judge_once(self, package: LockedPackage) -> Judgement:
         key = _target(package)
         judgement = self._judged.get(key)
@@ -392,7 +425,7 @@ class Scanner:
     def _range_of(self, node: LockNode, requirement: Requirement) -> str:
         """What a package asks for, as the registry tells, where the lock does not say it; else any version."""
         try:
-            manifest = self._judge.client.packument(node.name).releases[node.version or ""].manifest
+            manifest = self._sources.client.packument(node.name).releases[node.version or ""].manifest
         except (RegistryError, KeyError):
             return "*"
         told = {**manifest.peer_dependencies, **manifest.dependencies, **manifest.optional_dependencies}
@@ -416,13 +449,14 @@ class Scanner:
 
     def _known_fix(self, package: LockedPackage, requirers: Sequence[tuple[str, str]]) -> Fix:
         """What the file of campaigns names beside the attack, where the registry says nothing."""
+        from npmguard.intel.campaigns import load_campaigns  # noqa: PLC0415 - see _fix
         from npmguard.remedy import nearest_clean  # noqa: PLC0415 - see _fix
 
         name, unasked = package.name, "the registry could not be asked for other versions"
         versions = load_campaigns().clean.get(name, ())
         if not versions:
             return Fix(None, unasked)
-        known = self._judge.known()
+        known = self._sources.known()
         releases = {it: Release(Manifest(name, it), Dist(tarball="")) for it in versions}
         fix = nearest_clean(
             name,
@@ -472,6 +506,9 @@ class _Tree:
 
 def _chosen(packument: Packument, wanted: str) -> LockedPackage:
     """What npm would pick; an exact version that is not there (any more) is judged by what is known of it."""
+    from npmguard.package.version import parse_version  # noqa: PLC0415 - no lock needs it
+    from npmguard.target import pick_version  # noqa: PLC0415 - as above
+
     try:
         return as_locked(packument.name, packument.releases[pick_version(packument, wanted)])
     except NotInRegistry:
@@ -511,6 +548,8 @@ def _early(reports: Sequence[PackageReport]) -> Iterator[str]:
 
 def _way_out(report: PackageReport, tree: _Tree) -> Iterator[str]:
     """What to type, and what to do where the version ever ran."""
+    from npmguard.way_out import overrides_place, way_out  # noqa: PLC0415 - only a flagged package needs it
+
     way = way_out(report, tree.direct(report.locations), tree.manager)
     if way is None:
         return

@@ -26,7 +26,7 @@ NOTE: Final = "lookalike-name"
 RUNS_SCRIPT: Final = "lookalike-name-runs-script"
 HOSTILE_CODE: Final = "lookalike-name-with-hostile-code"
 
-_YOUNG = timedelta(days=180)
+YOUNG: Final = timedelta(days=180)  # since its first release
 _FEW = 5  # releases
 _LOOKED_AT = 20
 _HOW = {
@@ -86,7 +86,7 @@ def audit(
 def _case(context: AuditContext, packument_of: PackumentOf, now: datetime) -> _Case | None:
     packument, history = context.packument, ReleaseHistory.of(context)
     first = min(packument.times.values(), default=None) if packument is not None else None
-    if packument is None or history is None or first is None or now - first > _YOUNG:
+    if packument is None or history is None or first is None or now - first > YOUNG:
         return None
     imitation = load_popular().imitated_by(packument.name)
     if imitation is None:

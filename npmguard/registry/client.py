@@ -142,6 +142,20 @@ class RegistryClient:
         future.set_result(packument)
         return packument
 
+    def held(self, name: str) -> bytes:
+        """The digest of the packument that :meth:`packument` would give without asking the registry.
+
+        Empty where it would have to ask, or would give what the cache does not hold. Costs the same for a
+        document of any size.
+        """
+        with self._lock:
+            remembered = self._remembered.get(name)
+            if remembered is not None and time.monotonic() < remembered[0]:
+                return remembered[1].digest
+        head = self._cache.head(self._npm.registry_for(name), name) if self._cache is not None else None
+        usable = head is not None and (self._offline or head.is_fresh(self._network.packument_max_age))
+        return head.digest if head is not None and usable else b""
+
     @staged("fetch")
     def tarball(self, package: LockedPackage, release: Release | None) -> bytes:
         """The bytes of a package's tarball; they are not compared with any hash unless npm's cache holds them.
@@ -214,7 +228,7 @@ class RegistryClient:
         held: Packument | None = None
         if entry is not None:
             try:
-                held = decode_packument(name, registry, entry.projection)
+                held = decode_packument(name, registry, entry.projection, entry.digest)
             except RegistryProtocolError:
                 entry = None  # a damaged cache is not asked twice
         fresh_enough = self._network.packument_max_age
@@ -241,12 +255,13 @@ class RegistryClient:
             self._keep(registry, name, entry._replace(fetched=asked, max_age=_max_age(answer)), answer)
             return held
         new = Entry(projection, asked, _max_age(answer), answer.get("etag"), answer.get("last-modified"))
-        self._keep(registry, name, new, answer)
-        return decode_packument(name, registry, projection)
+        return decode_packument(name, registry, projection, self._keep(registry, name, new, answer))
 
-    def _keep(self, registry: str, name: str, entry: Entry, answer: Mapping[str, str]) -> None:
-        if self._cache is not None and not _NO_STORE.search(answer.get("cache-control", "")):
-            self._cache.put(registry, name, entry)
+    def _keep(self, registry: str, name: str, entry: Entry, answer: Mapping[str, str]) -> bytes:
+        """Put it into the cache, and give the digest by which that holds it; empty where it does not."""
+        if self._cache is None or _NO_STORE.search(answer.get("cache-control", "")):
+            return b""
+        return self._cache.put(registry, name, entry)
 
     # --- asking -------------------------------------------------------------------------------------------
 

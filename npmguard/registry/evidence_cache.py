@@ -6,7 +6,9 @@ goes on without it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -44,8 +46,14 @@ class EvidenceCache:
         self._path = directory / FILE_NAME if directory is not None else None
         self._database: sqlite3.Connection | None = None
         self._written = False
+        self._private = False
         if self._path is not None:
             self._attempt(self._open)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody but this user can have written what is kept, the system's administrator aside."""
+        return self._private
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,6 +119,7 @@ class EvidenceCache:
 
     def _connect(self, path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
+        self._private = _is_private(path) and _is_private(path.parent)
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._database = database
         database.execute("PRAGMA journal_mode = WAL")
@@ -146,6 +155,11 @@ class EvidenceCache:
         if database is not None:
             with suppress(sqlite3.Error):  # nothing is waiting to be written
                 database.close()
+
+
+def _is_private(path: Path) -> bool:
+    state = path.lstat()
+    return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _is_ours(database: sqlite3.Connection) -> bool:

@@ -51,8 +51,8 @@ def encode_packument(name: str, registry: str, document: bytes | mmap.mmap) -> b
         ) from None
 
 
-def decode_packument(name: str, registry: str, projection: bytes) -> Packument:
-    """The packument that a projection stands for, its releases still undecoded.
+def decode_packument(name: str, registry: str, projection: bytes, digest: bytes = b"") -> Packument:
+    """The packument that a projection stands for, its releases still undecoded; *digest* names the projection.
 
     Raises:
         RegistryProtocolError: it is no projection, as a damaged cache may have it.
@@ -72,6 +72,7 @@ def decode_packument(name: str, registry: str, projection: bytes) -> Packument:
         unpublished=not outline.versions and times.unpublished,
         maintainers=_Maintainers(outline.versions or {}, outline.maintainers or {}, _accounts),
         addresses=_Maintainers(outline.versions or {}, outline.maintainers or {}, _mail_addresses),
+        digest=digest,
     )
 
 

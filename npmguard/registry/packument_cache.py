@@ -24,7 +24,7 @@ from npmguard.errors import CacheError
 
 FILE_NAME: Final = "packuments.db"
 _APPLICATION_ID = 0x6E706D67  # "npmg"
-_SCHEMA_VERSION = 3  # raised with what a projection holds
+_SCHEMA_VERSION = 4  # raised with what a projection holds
 _SCHEMA = """
 CREATE TABLE packuments (
     registry TEXT NOT NULL,
@@ -33,6 +33,7 @@ CREATE TABLE packuments (
     max_age REAL,
     etag TEXT,
     last_modified TEXT,
+    digest BLOB NOT NULL, -- of the projection, with the registry and the name
     projection BLOB NOT NULL, -- zlib
     PRIMARY KEY (registry, name)
 )
@@ -52,7 +53,8 @@ class Entry(NamedTuple):
     """What is kept of one packument.
 
     ``fetched`` is when the registry last vouched for it, in seconds since the epoch; ``max_age`` for how many
-    seconds it said that this holds, or None. ``etag`` and ``last_modified`` are its validators.
+    seconds it said that this holds, or None. ``etag`` and ``last_modified`` are its validators. ``digest``
+    names the projection, with its registry and package; :meth:`PackumentCache.put` makes it itself.
     """
 
     projection: bytes
@@ -60,11 +62,35 @@ class Entry(NamedTuple):
     max_age: float | None = None
     etag: str | None = None
     last_modified: str | None = None
+    digest: bytes = b""
 
     def is_fresh(self, default_max_age: float) -> bool:
         """Whether it may be used without asking the registry again."""
-        age = time.time() - self.fetched
-        return 0 <= age < (default_max_age if self.max_age is None else self.max_age)
+        return is_fresh(self.fetched, self.max_age, default_max_age)
+
+
+class Head(NamedTuple):
+    """An entry without its projection; reading it costs the same for a document of any size."""
+
+    fetched: float
+    max_age: float | None
+    digest: bytes
+
+    def is_fresh(self, default_max_age: float) -> bool:
+        """Whether what it names may be used without asking the registry again."""
+        return is_fresh(self.fetched, self.max_age, default_max_age)
+
+
+def is_fresh(fetched: float, max_age: float | None, default_max_age: float) -> bool:
+    """Whether the registry's word of that time still holds; one from the future never does."""
+    return 0 <= time.time() - fetched < (default_max_age if max_age is None else max_age)
+
+
+def digest_of(registry: str, name: str, projection: bytes) -> bytes:
+    """What names a projection of that package of that registry: another's is never taken for it."""
+    digest = blake2b(f"{registry}\0{name}\0".encode(), digest_size=16)
+    digest.update(projection)
+    return digest.digest()
 
 
 class PackumentCache:
@@ -93,19 +119,28 @@ class PackumentCache:
             entry = self._pending.get((registry, name))
             if entry is None:
                 entry = self._attempt(lambda: self._read(registry, name))
-        return None if entry is None else _unpack(entry, _binding(registry, name))
+        return None if entry is None else _unpack(registry, name, entry)
 
-    def put(self, registry: str, name: str, entry: Entry) -> None:
-        """Keep *entry*; it reaches the disk with the next batch, or on :meth:`close`."""
-        bound = _binding(registry, name) + entry.projection
-        packed = entry._replace(projection=isal_zlib.compress(bound, _LEVEL))
+    def head(self, registry: str, name: str) -> Head | None:
+        """What :meth:`get` would give, without the projection, which is not looked at."""
+        with self._mutex:
+            entry = self._pending.get((registry, name))
+            if entry is not None:
+                return Head(entry.fetched, entry.max_age, entry.digest)
+            return self._attempt(lambda: self._read_head(registry, name))
+
+    def put(self, registry: str, name: str, entry: Entry) -> bytes:
+        """Keep *entry*, and give its digest; it reaches the disk with the next batch, or on :meth:`close`."""
+        digest = digest_of(registry, name, entry.projection)
+        packed = entry._replace(projection=isal_zlib.compress(entry.projection, _LEVEL), digest=digest)
         with self._mutex:
             if self._database is None:
-                return
+                return b""
             self._pending[registry, name] = packed
             self._pending_bytes += len(packed.projection)
             if len(self._pending) >= _BATCH_ENTRIES or self._pending_bytes >= _BATCH_BYTES:
                 self._attempt(self._write)
+        return digest
 
     def close(self) -> None:
         """Write what is waiting, and let go of the file."""
@@ -186,12 +221,23 @@ class PackumentCache:
         if self._database is None:
             return None
         row = self._database.execute(
-            "SELECT projection, fetched, max_age, etag, last_modified FROM packuments"
+            "SELECT projection, fetched, max_age, etag, last_modified, digest FROM packuments"
             " WHERE registry = ? AND name = ?",
             (registry, name),
         ).fetchone()
         try:
             return None if row is None else msgspec.convert(row, Entry)
+        except msgspec.ValidationError:
+            return None
+
+    def _read_head(self, registry: str, name: str) -> Head | None:
+        if self._database is None:
+            return None
+        row = self._database.execute(
+            "SELECT fetched, max_age, digest FROM packuments WHERE registry = ? AND name = ?", (registry, name)
+        ).fetchone()
+        try:
+            return None if row is None else msgspec.convert(row, Head)
         except msgspec.ValidationError:
             return None
 
@@ -201,10 +247,10 @@ class PackumentCache:
         if database is None or not entries:
             return
         rows = [
-            (*key, it.fetched, it.max_age, it.etag, it.last_modified, it.projection)
+            (*key, it.fetched, it.max_age, it.etag, it.last_modified, it.digest, it.projection)
             for key, it in entries.items()
         ]
-        insert = "INSERT OR REPLACE INTO packuments VALUES (?, ?, ?, ?, ?, ?, ?)"
+        insert = "INSERT OR REPLACE INTO packuments VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         _in_transaction(database, lambda: database.executemany(insert, rows))
         self._written = True
 
@@ -274,18 +320,14 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     }
 
 
-def _binding(registry: str, name: str) -> bytes:
-    """What stands before each projection: it is of that package of that registry, and no other's."""
-    return blake2b(f"{registry}\0{name}".encode(), digest_size=8).digest()
+def _unpack(registry: str, name: str, entry: Entry) -> Entry | None:
+    """Undo the compression; None for what is damaged, or is another package's.
 
-
-def _unpack(entry: Entry, binding: bytes) -> Entry | None:
-    """Undo the compression; its checksum tells of flipped bits, which SQLite does not notice.
-
-    A flipped bit in an integrity would read as tampering.
+    SQLite does not notice flipped bits, and one in an integrity would read as tampering.
     """
     try:
-        bound = isal_zlib.decompress(entry.projection)
+        projection = isal_zlib.decompress(entry.projection)
     except _ZlibError:
         return None
-    return entry._replace(projection=bound.removeprefix(binding)) if bound.startswith(binding) else None
+    whole = digest_of(registry, name, projection) == entry.digest
+    return entry._replace(projection=projection) if whole else None

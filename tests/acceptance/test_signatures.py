@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from npmguard.integrity.provenance import ProvenanceOutcome
 from npmguard.integrity.signature import SignatureOutcome
 from npmguard.model import Dist, Integrity, Manifest, Release
 from npmguard.registry.client import RegistryClient
+from npmguard.registry.evidence_source import EvidenceSource
 from npmguard.registry.npmrc import NpmConfig
 from tests.servers import RegistryServer, Reply, free_port
 
@@ -47,10 +49,18 @@ def attestations(name: str) -> bytes:
     return (VECTORS / f"attestations/{name}.json").read_bytes()
 
 
+@contextmanager
+def evidence_of(
+    url: str, cache: Path | None = None, *, offline: bool = False, network: Network = QUICK
+) -> Iterator[ReleaseEvidence]:
+    with closing(EvidenceSource(NpmConfig(registry=url), network, Limits(), cache, offline=offline)) as source:
+        yield ReleaseEvidence(source)
+
+
 def evidence(
     server: RegistryServer, cache: Path | None = None, *, offline: bool = False, network: Network = QUICK
-) -> ReleaseEvidence:
-    return ReleaseEvidence(NpmConfig(registry=server.url), network, Limits(), cache, offline=offline)
+) -> AbstractContextManager[ReleaseEvidence]:
+    return evidence_of(server.url, cache, offline=offline, network=network)
 
 
 def signed_release(**changes: Any) -> Release:
@@ -214,10 +224,10 @@ def test_attestations_that_cannot_be_asked_for_are_told_so(server: RegistryServe
 
 
 def test_a_registry_that_is_not_there_is_told_so() -> None:
-    npm = NpmConfig(registry=f"http://127.0.0.1:{free_port()}/")
-    with ReleaseEvidence(npm, QUICK, Limits(), None) as asked:
+    url = f"http://127.0.0.1:{free_port()}/"
+    with evidence_of(url) as asked:
         release = attested_release()
-        result = asked.provenance("gundam-visor", "1.0.1", release, npm.registry, GUNDAM)
+        result = asked.provenance("gundam-visor", "1.0.1", release, url, GUNDAM)
         assert result.outcome is ProvenanceOutcome.NOT_ASKED
 
 
@@ -325,6 +335,7 @@ def test_many_threads_ask_for_keys_once(server: RegistryServer) -> None:
 
 def test_a_cache_that_cannot_be_used_costs_nothing_but_a_note(server: RegistryServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with evidence(server, tmp_path / "file" / "cache") as asked:
-        assert signature(asked, server) is SignatureOutcome.VALID
-        assert len(asked.notes) == 1
+    npm = NpmConfig(registry=server.url)
+    with closing(EvidenceSource(npm, QUICK, Limits(), tmp_path / "file/cache")) as it:
+        assert signature(ReleaseEvidence(it), server) is SignatureOutcome.VALID
+        assert len(it.notes) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from npmguard.registry.packument_cache import FILE_NAME, Entry, PackumentCache
+from npmguard.registry.packument_cache import FILE_NAME, Entry, PackumentCache, digest_of
 
 REGISTRY = "https://registry.example/"
 
@@ -32,7 +32,7 @@ def filled(folder: Path, *names: str) -> Entry:
         cache.put(REGISTRY, name, kept)
     cache.close()
     assert cache.notes == ()
-    return kept
+    return kept._replace(digest=digest_of(REGISTRY, (names or ("a",))[0], kept.projection))
 
 
 def test_what_is_put_in_comes_out(tmp_path: Path) -> None:
@@ -45,8 +45,9 @@ def test_what_is_put_in_comes_out(tmp_path: Path) -> None:
 def test_what_waits_to_be_written_can_be_read(tmp_path: Path) -> None:
     cache = PackumentCache(tmp_path)
     kept = entry()
-    cache.put(REGISTRY, "a", kept)
-    assert cache.get(REGISTRY, "a") == kept
+    digest = cache.put(REGISTRY, "a", kept)
+    assert cache.get(REGISTRY, "a") == kept._replace(digest=digest)
+    assert cache.head(REGISTRY, "a") == (kept.fetched, kept.max_age, digest)
     assert cache.get("https://other.example/", "a") is None
     cache.close()
 
