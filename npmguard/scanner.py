@@ -476,7 +476,7 @@ class _Tree:
 
     @cached_property
     def _graph(self) -> DependencyGraph:
-        from npmguard.lockfile.graph import DependencyGraph  # noqa: PLC0415 - networkx takes long to import
+        from npmguard.lockfile.graph import DependencyGraph  # noqa: PLC0415 - only a flagged package needs it
 
         return DependencyGraph(self._lock)
 

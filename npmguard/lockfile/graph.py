@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,25 +49,47 @@ class DependencyGraph:
 
     @cached_property
     def digraph(self) -> nx.DiGraph[str]:
-        """The networkx graph; the edge attribute ``requirement`` says what is asked for."""
-        import networkx as nx  # noqa: PLC0415 - a scan that flags nothing does not pay for this import
+        """The networkx graph; the edge attribute ``requirement`` says what is asked for.
+
+        For those who ask more of the graph than this class answers: importing networkx takes longer than
+        answering does.
+        """
+        import networkx as nx  # noqa: PLC0415 - see above
 
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(self._nodes)
+        for source, found in self._requirements.items():
+            for target, requirement in found.items():
+                graph.add_edge(source, target, requirement=requirement)
+        return graph
+
+    @cached_property
+    def _requirements(self) -> Mapping[str, Mapping[str, Requirement]]:
+        """What each location asks for, by the location that npm finds for it."""
         resolver = Resolver(self._nodes)
+        edges: dict[str, dict[str, Requirement]] = {location: {} for location in self._nodes}
         for location, node in self._nodes.items():
             for requirement in node.requires:
                 found = requirement.leads_to or resolver.resolve(location, requirement.name)
                 if found is None:
                     continue
                 found = self._behind_links(found)
-                if found != location and not graph.has_edge(location, found):
-                    graph.add_edge(location, found, requirement=requirement)
-        return graph
+                if found != location:
+                    edges[location].setdefault(found, requirement)
+        return edges
+
+    @cached_property
+    def _requirers(self) -> Mapping[str, Sequence[str]]:
+        """Who asks for each location."""
+        sources: dict[str, list[str]] = {location: [] for location in self._nodes}
+        for source, found in self._requirements.items():
+            for target in found:
+                sources[target].append(source)
+        return sources
 
     def edges(self) -> Mapping[str, tuple[str, ...]]:
         """The locations that each location leads to, sorted."""
-        return {location: tuple(sorted(self.digraph.successors(location))) for location in self._nodes}
+        return {location: tuple(sorted(self._requirements[location])) for location in self._nodes}
 
     def requirers(self, location: str) -> tuple[tuple[LockNode, Requirement], ...]:
         """Who asks for the package at *location*, and as what, sorted by the location of who asks.
@@ -76,10 +98,10 @@ class DependencyGraph:
         """
         if location not in self._nodes:
             return ()
-        graph, location = self.digraph, self._behind_links(location)
+        location = self._behind_links(location)
         return tuple(
-            (self._nodes[source], graph.edges[source, location]["requirement"])
-            for source in sorted(graph.predecessors(location))
+            (self._nodes[source], self._requirements[source][location])
+            for source in sorted(self._requirers[location])
         )
 
     def paths_to(self, location: str, *others: str, limit: int = 5) -> PathsToPackage:
@@ -114,9 +136,15 @@ class DependencyGraph:
     @cached_property
     def _distances(self) -> Mapping[str, int]:
         """How many steps each location that the project leads to is away from it."""
-        import networkx as nx  # noqa: PLC0415
-
-        return dict(nx.single_source_shortest_path_length(self.digraph, ""))
+        distances = {"": 0}
+        waiting = deque([""])
+        while waiting:
+            location = waiting.popleft()
+            for found in self._requirements[location]:
+                if found not in distances:
+                    distances[found] = distances[location] + 1
+                    waiting.append(found)
+        return distances
 
     def _shortest(self, targets: Sequence[str], limit: int) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
@@ -134,7 +162,7 @@ class DependencyGraph:
                 labels.add(tuple(map(self._label, way[1:])))
                 continue
             length = 1 - negative_length
-            for source in self.digraph.predecessors(way[0]):
+            for source in self._requirers[way[0]]:
                 steps += 1
                 if source in self._distances and source not in way:
                     whole = length + self._distances[source]
@@ -146,8 +174,8 @@ class DependencyGraph:
         """One shortest way, in time that grows with its length alone."""
         way = [target]
         while (distance := self._distances[way[-1]]) > 1:
-            sources = self.digraph.predecessors(way[-1])
-            way.append(min(it for it in sources if self._distances.get(it) == distance - 1))
+            nearer = (it for it in self._requirers[way[-1]] if self._distances.get(it) == distance - 1)
+            way.append(min(nearer))
         return tuple(reversed(way))
 
     @cached_property
@@ -159,18 +187,11 @@ class DependencyGraph:
         followed one by one within a budget; over it, one way from each place of a component to each other
         one is counted, since one there is, and the counts become lower bounds.
         """
-        import networkx as nx  # noqa: PLC0415
-
-        back_to_project = [(source, "") for source in self.digraph.predecessors("")]
-        graph = self.digraph.copy()
-        graph.remove_nodes_from([it for it in self._nodes if it not in self._distances])
-        graph.remove_edges_from(back_to_project)
-        condensed = nx.condensation(graph)
+        graph = {it: [to for to in self._requirements[it] if to] for it in self._distances}
         entering: defaultdict[str, int] = defaultdict(int, {"": 1})
         counts: dict[str, int] = {}
         budget = _CYCLE_STEPS
-        for component in nx.topological_sort(condensed):
-            members: set[str] = condensed.nodes[component]["members"]
+        for members in _components(graph):
             ending: dict[str, int] | None = None
             if budget > 0:
                 ending, budget = _ways_through(graph, members, entering, budget)
@@ -179,14 +200,51 @@ class DependencyGraph:
                 ending = dict.fromkeys(members, at_least)
             for member in sorted(members):
                 counts[member] = min(COUNT_LIMIT, ending.get(member, 0))
-                for successor in graph.successors(member):
+                for successor in graph[member]:
                     if successor not in members:
                         entering[successor] = min(COUNT_LIMIT, entering[successor] + counts[member])
         return counts, budget > 0
 
 
+def _components(graph: Mapping[str, Sequence[str]]) -> list[set[str]]:
+    """The strongly connected components, each before those that it leads to.
+
+    Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972), without recursion.
+    """
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: dict[str, None] = {}
+    found: list[set[str]] = []
+    for start in graph:
+        if start in order:
+            continue
+        on_way = {start: iter(graph[start])}
+        order[start] = lowest[start] = len(order)
+        stack[start] = None
+        while on_way:
+            location = next(reversed(on_way))
+            step = next(on_way[location], None)
+            if step is None:
+                on_way.popitem()
+                if on_way:
+                    before = next(reversed(on_way))
+                    lowest[before] = min(lowest[before], lowest[location])
+                if lowest[location] == order[location]:
+                    members = set()
+                    while location not in members:
+                        members.add(stack.popitem()[0])
+                    found.append(members)
+            elif step not in order:
+                order[step] = lowest[step] = len(order)
+                stack[step] = None
+                on_way[step] = iter(graph[step])
+            elif step in stack:
+                lowest[location] = min(lowest[location], order[step])
+    return found[::-1]
+
+
 def _ways_through(
-    graph: nx.DiGraph[str], members: set[str], entering: Mapping[str, int], budget: int
+    graph: Mapping[str, Sequence[str]], members: set[str], entering: Mapping[str, int], budget: int
 ) -> tuple[dict[str, int] | None, int]:
     """How many simple ways end at each of *members*, if *entering* of them come in from outside.
 
@@ -194,7 +252,7 @@ def _ways_through(
     """
     ending: defaultdict[str, int] = defaultdict(int)
     for entry in sorted(member for member in members if entering[member]):
-        on_way = {entry: graph.successors(entry)}
+        on_way = {entry: iter(graph[entry])}
         ending[entry] += entering[entry]
         while on_way:
             step = next(on_way[next(reversed(on_way))], None)
@@ -205,5 +263,5 @@ def _ways_through(
                 on_way.popitem()
             elif step in members and step not in on_way:
                 ending[step] += entering[entry]
-                on_way[step] = graph.successors(step)
+                on_way[step] = iter(graph[step])
     return ending, budget
