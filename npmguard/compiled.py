@@ -1,9 +1,11 @@
-"""The prefilter's conditions as compiled before, so that workers need not compile them at every start.
+"""The prefilter's patterns as compiled before, so that workers need not compile them at every start.
 
 A worker that was given none compiles them, before it has seen a byte of any package, and sends them to be kept
 here; later ones are handed them in their first message. A file is named by all that its content depends on
-(rules, engine, yara-x, machine) and holds that name and a checksum, as yara-x reads much of what was damaged
-without a word. What does not fit, or is another user's to write, is not read.
+(rules, engine, Vectorscan, machine) and holds that name and a checksum, as Vectorscan believes what it is
+given.
+What does not fit, or is another user's to write, is not read; what was made for a processor with more abilities
+is refused by Vectorscan, and made anew.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from npmguard.results import engine_digest
 FOLDER: Final = "compiled"
 _HEAD: Final = b"npmguard compiled rules 1\n"
 _SUM: Final = sha256().digest_size
-_MOST_BYTES: Final = 64 * 1024**2  # the shipped rules take 2.4 MB
+_MOST_BYTES: Final = 64 * 1024**2  # the shipped rules take 4 MB
 _MOST_FILES: Final = 8  # rule packs, and versions beside each other
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -44,7 +46,7 @@ class CompiledRules:
         self._held: bytes | None = None
 
     def get(self) -> bytes:
-        """The compiled conditions; empty where there are none that can be relied on."""
+        """The compiled patterns; empty where there are none that can be relied on."""
         if self._held is None:
             self._held = self._read()
         return self._held
@@ -76,7 +78,7 @@ class CompiledRules:
 
     def _name(self) -> bytes:
         """Digest of all that has a say in what compiling gives."""
-        made_by = (engine_digest(), version("yara-x"), sys.platform, platform.machine(), sys.byteorder)
+        made_by = (engine_digest(), version("hyperscan"), sys.platform, platform.machine(), sys.byteorder)
         return sha256("\0".join((self._ruleset, *made_by)).encode()).digest()
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: Modules that are imported where they are first needed.
 LATE: Final = (
     "Crypto.Hash.keccak",
+    "hyperscan",
     "npmguard.javascript.facts",
     "npmguard.javascript.interest",
     "npmguard.javascript.syntax",

@@ -1,7 +1,8 @@
-r"""Which files of a package are worth parsing, decided by yara-x over their raw bytes.
+r"""Which files of a package are worth parsing, decided over their raw bytes.
 
-The conditions are compiled from the rules themselves. Each clause asks for bytes without which it cannot
-hold, and a rule combines them as it combines its signals. There are two sorts of clause:
+The conditions are made from the rules themselves, over some 2,700 patterns that one pass of Vectorscan finds.
+Each clause asks for bytes without which it cannot hold, and a rule combines them as it combines its signals.
+There are two sorts of clause:
 
 * *names* (``write: fetch``, ``string: {equals: eth_sendTransaction}``): the words have to be there;
 * *evidence*: a wallet address with a right checksum, found by one RE2 pass, or what every pattern for
@@ -16,31 +17,27 @@ builds strings is parsed. A rule for a whole package is possible when its files 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+from npmguard.detect.circuit import FALSE, TRUE, Circuit, Condition
 from npmguard.detect.clause import Clause, ClauseKind, TextTest
 from npmguard.detect.cross_files import between
 from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
+from npmguard.detect.patterns import Patterns
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
 from npmguard.detect.seldom import HAS_ADDRESS, HAS_PATTERN, OUT_OF_SIGHT, PUSHED, SCREENS, seldom_held
-from npmguard.detect.seldom import NAMES as SELDOM
 from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_marks import Mark, MarkKind, Marks, sink_marks, source_marks
 from npmguard.javascript.flow_words import FLOW_TARGET, RARE_SOURCES, Source, flow_of
 
-if TYPE_CHECKING:
-    import yara_x
-
 _SHORTEST_ATOM = 3
 _SHORT_WORD = 4
 _WORD = re.compile(r"\w")
 _NO_ATOM = frozenset({"prototype", "?", "this", "[]", ""})
-_TRUE, _FALSE = "true", "false"
 
 # The marks of machine-made obfuscation, whatever its names are: a table of strings behind a function which
 # replaces itself, characters computed by arithmetic, packers, code in six characters, a decoder's alphabet,
@@ -55,7 +52,7 @@ _REPLACES_ITSELF = (
 _OBFUSCATION = (
     r"/_0x[0-9a-f]{4,6}/",
     rf"/[;{{}}(]({_GAP}return)?{_REPLACES_ITSELF}/",
-    rf"/from(CharCode|CodePoint)[\"'`]?{_GAP}\]?{_GAP}\(([^()\n;]|\([^()\n;]{{0,60}}\)){{0,60}}\^/",
+    rf"/from(CharCode|CodePoint)[\"'`]?{_GAP}\]?{_GAP}\(([^()\n;]|\([^()\n;]*\))*\^/",
     r"/charCodeAt\([^)\n]{0,30}\)\s*\^/",
     rf"/parseInt{_GAP}\([^\n;]{{1,60}},{_GAP}(16|0x10){_GAP}\){_GAP}\^/",
     rf"/\[[\w$ ]{{1,40}}\]{_GAP}\^=?{_GAP}[\w$.]{{1,40}}\[[^\]\n]{{1,20}}%/",
@@ -93,24 +90,16 @@ class Prefilter:
         self._ruleset = ruleset
 
     def compiled(self) -> bytes:
-        """The compiled conditions, for :meth:`take` of a prefilter of the same ruleset in another process."""
-        rules = io.BytesIO()
-        self._rules.serialize_into(rules)
-        return rules.getvalue()
+        """The compiled patterns, for :meth:`take` of a prefilter of the same ruleset in another process."""
+        return self._conditions.patterns.compiled()
 
     def take(self, compiled: bytes) -> bool:
-        """Use conditions that were compiled before; False, and nothing is changed, where yara-x refuses them.
+        """Use patterns that were compiled before; False, and nothing is changed, where they are refused.
 
         The bytes are believed: whoever hands them in knows that they are those of :meth:`compiled`, made of
-        the same ruleset by the same yara-x.
+        the same ruleset by the same Vectorscan.
         """
-        import yara_x  # noqa: PLC0415 - a warm scan reads no package
-
-        try:
-            self._rules = yara_x.Rules.deserialize_from(io.BytesIO(compiled))
-        except OSError:  # which yara-x raises for any bytes that it cannot read
-            return False
-        return True
+        return self._conditions.patterns.take(compiled)
 
     def select(self, files: Iterable[tuple[str, bytes]]) -> frozenset[str]:
         """The paths of those of one package's source *files* (path, content) in which a rule is possible."""
@@ -173,12 +162,11 @@ class Prefilter:
         return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
-        held, addresses = seldom_held(content)
-        scanner = self._scanner
-        for name in SELDOM:
-            scanner.set_global(name, name in held)
-        fired = held.union(rule.identifier for rule in scanner.scan(content).matching_rules)
-        return fired, addresses
+        held = self._conditions.patterns.holding(content)
+        seldom, addresses = seldom_held(content)
+        held.update(seldom)
+        held.update(self._conditions.circuit.holding(held))
+        return frozenset(held), addresses
 
     def _possible_over(self, together: set[str], addresses: int) -> bool:
         """Whether what is possible in any of the files of a package makes a rule for packages possible."""
@@ -210,22 +198,8 @@ class Prefilter:
         return min(asked, default=0) if len(asked) == len(match.entries) else 0
 
     @cached_property
-    def _rules(self) -> yara_x.Rules:
-        import yara_x  # noqa: PLC0415 - a warm scan reads no package
-
-        compiler = yara_x.Compiler()
-        for name in SELDOM:
-            compiler.define_global(name, False)
-        compiler.add_source(source_of(self._ruleset))
-        return compiler.build()
-
-    @cached_property
-    def _scanner(self) -> yara_x.Scanner:
-        import yara_x  # noqa: PLC0415 - as above
-
-        scanner = yara_x.Scanner(self._rules)
-        scanner.fast_scan(True)
-        return scanner
+    def _conditions(self) -> Conditions:
+        return conditions_of(self._ruleset)
 
 
 def _windows(content: bytes) -> Iterator[bytes]:
@@ -234,14 +208,25 @@ def _windows(content: bytes) -> Iterator[bytes]:
         yield content[start : start + _WINDOW]
 
 
-def source_of(ruleset: Ruleset) -> str:
-    """The yara-x source compiled from the rules: ``possible``, and one condition for each package signal."""
-    atoms = _Atoms()
+class Conditions(NamedTuple):
+    """What is asked of a file's bytes: ``possible``, one condition for each package signal, and others.
+
+    The ``circuit`` names the ``patterns`` that it is about, and what else is told of a file.
+    """
+
+    circuit: Circuit
+    patterns: Patterns
+
+
+def conditions_of(ruleset: Ruleset) -> Conditions:
+    """The conditions made from the rules."""
+    circuit = Circuit()
+    atoms = _Atoms(circuit)
     trees = _Trees(ruleset, atoms)
     conditions = [
         atoms.any_of(_OBFUSCATION),
-        _all_of([atoms.any_of(_ROTATION), atoms.any_of(_TURNED)]),
-        _all_of([atoms.any_of(EVALUATION), atoms.any_of(HIDING)]),
+        circuit.all_of([atoms.any_of(_ROTATION), atoms.any_of(_TURNED)]),
+        circuit.all_of([atoms.any_of(EVALUATION), atoms.any_of(HIDING)]),
     ]
     certain = list(conditions)
     signals: set[str] = set()
@@ -251,14 +236,16 @@ def source_of(ruleset: Ruleset) -> str:
         elif rule.runs is not Runs.INSTALL:  # what runs at installation is little, and all of it is parsed
             conditions.append(trees.possible(rule))
             certain.append(trees.certain(rule))
-    rules = [(_POSSIBLE, _any_of(conditions)), (_CERTAIN, _any_of(certain))]
-    words = sorted(trees.words)
-    rules += [(_rule_name(name), trees.signal(name, _LOOSE, assume=False)) for name in sorted(signals)]
-    rules.append((_WORDS, _any_of(words)))
-    rules += trees.ends(ruleset)
-    rules += [(means, atoms.any_of(patterns)) for means, patterns in _MEANS.items()]
-    text = [f"rule {name} {{ condition: {condition} }}" for name, condition in rules if condition != _FALSE]
-    return "\n".join([*atoms.source(), *text])
+    circuit.label(_POSSIBLE, circuit.any_of(conditions))
+    circuit.label(_CERTAIN, circuit.any_of(certain))
+    for name in sorted(signals):
+        circuit.label(_rule_name(name), trees.signal(name, _LOOSE, assume=False))
+    circuit.label(_WORDS, circuit.any_of(trees.words))
+    for label, condition in trees.ends(ruleset):
+        circuit.label(label, condition)
+    for means, patterns in _MEANS.items():
+        circuit.label(means, atoms.any_of(patterns))
+    return Conditions(circuit, atoms.patterns())
 
 
 _WORDS = "words"  # any word of any name that is asked for anywhere in a file
@@ -281,18 +268,19 @@ class _Trees:
     """
 
     def __init__(self, ruleset: Ruleset, atoms: _Atoms) -> None:
-        self.words: set[str] = set()
+        self.words: set[Condition] = set()
         self._rare_only = False
         self._signals = ruleset.signals
         self._atoms = atoms
+        self._circuit = atoms.circuit
 
-    def certain(self, rule: Rule) -> str:
+    def certain(self, rule: Rule) -> Condition:
         """As :meth:`possible`, by what is rare: evidence, or a flow from a source that few files have."""
         evidence = self.match(rule.match, _ASSUMED, assume=False)
-        if evidence != _TRUE:
+        if evidence != TRUE:
             return self.possible(rule)
         if not self._flows(rule.match):
-            return _FALSE
+            return FALSE
         self._rare_only = True
         try:
             return self.match(rule.match, _LOOSE, assume=False)
@@ -305,45 +293,47 @@ class _Trees:
             self._flows(self._signals[name].match) for name in uses(match)
         )
 
-    def possible(self, rule: Rule) -> str:
+    def possible(self, rule: Rule) -> Condition:
         """One half in the clear is enough: evidence, or names that are written or called."""
         evidence = self.match(rule.match, _ASSUMED, assume=False)
-        if evidence == _TRUE:
+        if evidence == TRUE:
             return self.match(rule.match, _LOOSE, assume=False)
         names = self.match(rule.match, _TIGHT, assume=True)
-        return evidence if names == _TRUE else _any_of([evidence, names])
+        return evidence if names == TRUE else self._circuit.any_of([evidence, names])
 
-    def match(self, match: Match, names: str, *, assume: bool) -> str:
+    def match(self, match: Match, names: str, *, assume: bool) -> Condition:
         needed = [self._entry(entry, names, assume=assume) for entry in match.all]
         if match.any:
-            needed.append(_any_of([self._entry(entry, names, assume=assume) for entry in match.any]))
-        return _all_of(needed)
+            needed.append(
+                self._circuit.any_of([self._entry(entry, names, assume=assume) for entry in match.any])
+            )
+        return self._circuit.all_of(needed)
 
-    def signal(self, name: str, names: str, *, assume: bool) -> str:
-        return self._atoms.condition(self.match(self._signals[name].match, names, assume=assume))
+    def signal(self, name: str, names: str, *, assume: bool) -> Condition:
+        return self.match(self._signals[name].match, names, assume=assume)
 
-    def _entry(self, entry: Entry, names: str, *, assume: bool) -> str:
+    def _entry(self, entry: Entry, names: str, *, assume: bool) -> Condition:
         if isinstance(entry, str):
             return self.signal(entry, names, assume=assume)
         if isinstance(entry, Match):
             return self.match(entry, names, assume=assume)
         if entry.kind is ClauseKind.SHAPE and entry.names == (OUT_OF_SIGHT,):
-            return PUSHED
+            return self._circuit.name(PUSHED)
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_MARKS for name in entry.names):
             return self._atoms.any_of(mark for name in entry.names for mark in SHAPE_MARKS[name])
         if entry.kind is ClauseKind.SHAPE and all(name in SHAPE_GROUPS for name in entry.names):
             if names == _ASSUMED:
-                return _TRUE  # words, and no evidence
+                return TRUE  # words, and no evidence
             marks = [mark for name in entry.names for group in SHAPE_GROUPS[name] for mark in group]
             self.words.update(map(self._atoms.pattern, marks))
             shapes = [[self._atoms.any_of(group) for group in SHAPE_GROUPS[name]] for name in entry.names]
-            return _any_of([_all_of(groups) for groups in shapes])
-        if assume and (entry.rare or (entry.args and self._evidence(entry) != _TRUE)):
-            return _FALSE  # known by its evidence alone: its name (replace), or the rest, is everyday words
-        named = _TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)
-        return named if assume else _all_of([named, self._evidence(entry)])
+            return self._circuit.any_of([self._circuit.all_of(groups) for groups in shapes])
+        if assume and (entry.rare or (entry.args and self._evidence(entry) != TRUE)):
+            return FALSE  # known by its evidence alone: its name (replace), or the rest, is everyday words
+        named = TRUE if names == _ASSUMED else self._names(entry, tight=names == _TIGHT)
+        return named if assume else self._circuit.all_of([named, self._evidence(entry)])
 
-    def _names(self, clause: Clause, *, tight: bool) -> str:
+    def _names(self, clause: Clause, *, tight: bool) -> Condition:
         if clause.kind is ClauseKind.STRING and clause.value is not None:
             wholes = [text for text in sorted(clause.value.equals) if len(text) >= _SHORTEST_ATOM]
             parts = [text for text in clause.value.contains if len(text) >= _SHORTEST_ATOM]
@@ -352,13 +342,15 @@ class _Trees:
         if clause.kind is ClauseKind.FLOW:
             return self._flow(clause, tight=tight)
         if clause.kind in (ClauseKind.SHAPE, ClauseKind.MANIFEST, ClauseKind.STRING, ClauseKind.REGEX):
-            return _TRUE
+            return TRUE
         arguments = [self._literals(test.text, quoted=True) for test in clause.args]
-        return _all_of([_any_of([self._name(clause, name, tight=tight) for name in clause.names]), *arguments])
+        return self._circuit.all_of(
+            [self._circuit.any_of([self._name(clause, name, tight=tight) for name in clause.names]), *arguments]
+        )
 
-    def _flow(self, clause: Clause, *, tight: bool) -> str:
+    def _flow(self, clause: Clause, *, tight: bool) -> Condition:
         """The marks of one of the sources, and of one of the sinks that it is asked to reach."""
-        sinks: dict[Source, list[str]] = {}
+        sinks: dict[Source, list[Condition]] = {}
         for source, sink in map(flow_of, clause.names):
             if self._rare_only and source not in RARE_SOURCES:
                 continue
@@ -369,12 +361,14 @@ class _Trees:
         if value is not None and _SPELLED.issuperset(sinks):
             targets.append(self._literals(value, quoted=False))
         ends = [
-            _all_of([self._marks(source_marks(source, told), tight=tight), _any_of(found)])
+            self._circuit.all_of(
+                [self._marks(source_marks(source, told), tight=tight), self._circuit.any_of(found)]
+            )
             for source, found in sinks.items()
         ]
-        return self._atoms.condition(_all_of([*targets, _any_of(ends)]))
+        return self._circuit.all_of([*targets, self._circuit.any_of(ends)])
 
-    def ends(self, ruleset: Ruleset) -> list[tuple[str, str]]:
+    def ends(self, ruleset: Ruleset) -> list[tuple[str, Condition]]:
         """The marks of the sources that are rare, and of the sinks that rules ask whether they reach."""
         clauses = [each for signal in ruleset.signals.values() for each in clauses_of(signal.match)]
         flows = [flow_of(name) for each in clauses if each.kind is ClauseKind.FLOW for name in each.names]
@@ -383,18 +377,18 @@ class _Trees:
             self._marks(source_marks(source), tight=True) for source in sorted({each for each, _ in rare})
         ]
         sinks = [self._marks(sink_marks(sink), tight=True) for sink in sorted({each for _, each in rare})]
-        return [(_FLOW_FROM, _any_of(sources)), (_FLOW_TO, _any_of(sinks))]
+        return [(_FLOW_FROM, self._circuit.any_of(sources)), (_FLOW_TO, self._circuit.any_of(sinks))]
 
-    def _marks(self, marks: Marks, *, tight: bool) -> str:
+    def _marks(self, marks: Marks, *, tight: bool) -> Condition:
         groups = []
         for group in marks:
             patterns = [self._atoms.mark(each) for each in group]
             if not tight:
                 self.words.update(patterns)
-            groups.append(_any_of(patterns))
-        return self._atoms.condition(_all_of(groups))
+            groups.append(self._circuit.any_of(patterns))
+        return self._circuit.all_of(groups)
 
-    def _name(self, clause: Clause, name: str, *, tight: bool) -> str:
+    def _name(self, clause: Clause, name: str, *, tight: bool) -> Condition:
         parts = [part for part in re.split(r"[.*/]", name) if part not in _NO_ATOM]
         needed = [self._atoms.word(part) for part in parts if len(part) >= _SHORTEST_ATOM]
         if clause.kind is ClauseKind.WRITE and needed and name.rpartition(".")[2] == parts[-1]:
@@ -403,65 +397,65 @@ class _Trees:
             self.words.update(needed)
         if tight and (patterns := _in_use(clause, name)):
             needed.append(self._atoms.any_of(patterns))
-        return _all_of(needed)
+        return self._circuit.all_of(needed)
 
-    def _written(self, name: str, word: str) -> str:
+    def _written(self, name: str, word: Condition) -> Condition:
         """Where a member of that name may be written: by assignment, by its name in quotes, from an object."""
         spelled = _escaped(name)
-        return _any_of(
+        return self._circuit.any_of(
             [
                 self._atoms.pattern(rf"/\b{spelled}[\"'`]?\s*\]?\s*(\|\||&&|\?\?|\+)?=[^=>]/"),
                 self._atoms.literal(name),
-                _all_of([word, self._atoms.pattern(r"/\bassign\s*\(|definePropert/")]),
+                self._circuit.all_of([word, self._atoms.pattern(r"/\bassign\s*\(|definePropert/")]),
             ]
         )
 
-    def _evidence(self, clause: Clause) -> str:
+    def _evidence(self, clause: Clause) -> Condition:
         tests = [test.text for test in clause.args]
         if clause.value is not None:
             tests.append(clause.value)
-        needed = [HAS_ADDRESS] if clause.kind is ClauseKind.SHAPE and clause.rare else []
+        needed = [self._circuit.name(HAS_ADDRESS)] if clause.kind is ClauseKind.SHAPE and clause.rare else []
         for test in tests:
             if test.address:
-                needed.append(HAS_ADDRESS)
+                needed.append(self._circuit.name(HAS_ADDRESS))
             if test.accepts:
-                needed.append(HAS_PATTERN)
-        return _all_of(needed)
+                needed.append(self._circuit.name(HAS_PATTERN))
+        return self._circuit.all_of(needed)
 
-    def _literals(self, test: TextTest, *, quoted: bool) -> str:
+    def _literals(self, test: TextTest, *, quoted: bool) -> Condition:
         needed = []
         for alternatives, whole in ((sorted(test.equals), quoted), (test.contains, False)):
             if alternatives:
                 usable = all(len(text) >= _SHORTEST_ATOM for text in alternatives)
                 spelled = self._atoms.text if alternatives is test.contains else self._atoms.word
                 texts = [self._atoms.literal(text) if whole else spelled(text) for text in alternatives]
-                needed.append(_any_of(texts) if usable else _TRUE)
-        return _all_of(needed)
+                needed.append(self._circuit.any_of(texts) if usable else TRUE)
+        return self._circuit.all_of(needed)
 
 
 class _Atoms:
-    """The byte patterns asked for, each once, as yara-x rules, so that it is known which of them a file has."""
+    """The byte patterns asked for, each once, so that it is known which of them a file has."""
 
-    def __init__(self) -> None:
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
         self._names: dict[str, str] = {}
-        self._conditions: dict[str, str] = {}
 
-    def text(self, text: str) -> str:
+    def text(self, text: str) -> Condition:
         """That text, anywhere."""
-        return self.pattern("{ " + " ".join(f"{byte:02x}" for byte in text.encode()) + " }")
+        return self.pattern(f"/{_escaped(text)}/")
 
-    def word(self, text: str) -> str:
+    def word(self, text: str) -> Condition:
         """That identifier, not as a part of a longer one; data is full of any three letters in a row."""
         if len(text) < _SHORT_WORD:
             return self.pattern(rf"/[.\s\"'`]{_escaped(text)}/")
         before, after = (r"\b" if _WORD.match(edge) else "" for edge in (text[0], text[-1]))
         return self.pattern(f"/{before}{_escaped(text)}{after}/")
 
-    def literal(self, text: str) -> str:
+    def literal(self, text: str) -> Condition:
         """That text in quotes."""
         return self.pattern(f"/[\"'`]{_escaped(text)}[\"'`]/")
 
-    def mark(self, mark: Mark) -> str:
+    def mark(self, mark: Mark) -> Condition:
         """What a source or sink of a flow has in the clear."""
         if mark.kind is MarkKind.PATTERN:
             return self.pattern(f"/{mark.text}/")
@@ -471,25 +465,18 @@ class _Atoms:
             return self.any_of([rf"/\({_GAP}{name}{end}\)/", rf"/(from|import){_GAP}{name}[\"'`\/]/", built])
         return self.word(mark.text)
 
-    def any_of(self, patterns: Iterable[str]) -> str:
-        return _any_of([self.pattern(pattern) for pattern in patterns])
+    def any_of(self, patterns: Iterable[str]) -> Condition:
+        return self.circuit.any_of([self.pattern(pattern) for pattern in patterns])
 
-    def pattern(self, pattern: str) -> str:
+    def pattern(self, pattern: str) -> Condition:
+        """Any pattern."""
         if pattern in SCREENS.names:
-            return SCREENS.names[pattern]
-        return self._names.setdefault(pattern, f"atom_{len(self._names)}")
+            return self.circuit.name(SCREENS.names[pattern])
+        return self.circuit.name(self._names.setdefault(pattern, f"pattern_{len(self._names)}"))
 
-    def condition(self, condition: str) -> str:
-        """A name for a long condition that several rules ask for, since one rule can hold only so much."""
-        if condition in {_TRUE, _FALSE}:
-            return condition
-        return self._conditions.setdefault(condition, f"condition_{len(self._conditions)}")
-
-    def source(self) -> Iterator[str]:
-        for pattern, name in self._names.items():
-            yield f"rule {name} {{ strings: $a = {pattern} condition: $a }}"
-        for condition, name in self._conditions.items():
-            yield f"private rule {name} {{ condition: {condition} }}"
+    def patterns(self) -> Patterns:
+        """All that were asked for."""
+        return Patterns(self._names)
 
 
 _DOT = r"[\"'`]?\s*\]?\s*(\?\.|\.|\[)\s*[\"'`]?"
@@ -512,7 +499,7 @@ _GIVEN = (
     + _GOES_ON
     + r")"
 )
-_DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]{1,80},\s*"
+_DEFINE = r"(defineProperty|Reflect\s*\.\s*set)\s*\([^,()\n]*,\s*"
 
 
 def _in_use(clause: Clause, name: str) -> list[str]:
@@ -537,20 +524,6 @@ def _literally(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(rf"\x{byte:02x}" for byte in text.encode())
-
-
-def _all_of(conditions: Iterable[str]) -> str:
-    needed = [each for each in dict.fromkeys(conditions) if each != _TRUE]
-    if _FALSE in needed:
-        return _FALSE
-    return f"({' and '.join(needed)})" if needed else _TRUE
-
-
-def _any_of(conditions: Iterable[str]) -> str:
-    choices = [each for each in dict.fromkeys(conditions) if each != _FALSE]
-    if _TRUE in choices:
-        return _TRUE
-    return f"({' or '.join(choices)})" if choices else _FALSE
 
 
 def _holds(match: Match, known: Callable[[str], bool]) -> bool:

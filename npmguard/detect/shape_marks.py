@@ -1,6 +1,7 @@
 """What bytes a file has that holds a shape of code that turns against its own files or the user's.
 
-Each shape has groups of patterns in yara-x's spelling: of every group one must be there. They are no narrower
+Each shape has groups of patterns as :mod:`npmguard.detect.patterns` spells them: of every group one must be
+there. They are no narrower
 than what :mod:`npmguard.javascript.deletions` looks for, spelled in the clear; for the loops of
 :mod:`npmguard.javascript.endless` they are, since loops without a condition are in every minified file.
 """

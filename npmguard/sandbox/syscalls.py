@@ -1,8 +1,8 @@
 """The system calls that reading a package needs, by their numbers on each architecture.
 
-The list is what the interpreter, the C library, tree-sitter, yara-x, re2 and isa-l were seen to call once all
-is loaded, with what glibc and musl put in the place of one another. Numbers: the kernel's asm/unistd_64.h
-(x86-64) and asm-generic/unistd.h (aarch64).
+The list is what the interpreter, the C library, tree-sitter, Vectorscan, yara-x, re2 and isa-l were seen to
+call once all is loaded, with what glibc and musl put in the place of one another. Numbers: the kernel's
+asm/unistd_64.h (x86-64) and asm-generic/unistd.h (aarch64).
 """
 
 from __future__ import annotations

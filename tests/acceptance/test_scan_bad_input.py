@@ -308,7 +308,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_scan(
 def test_a_project_cannot_make_the_scanner_import_its_code(tmp_path: Path, server: RegistryServer) -> None:
     project = tmp_path / "project"
     lock = write_lock(project, entry("a", publish(server, "a")))
-    for module in ("npmguard", "msgspec", "tree_sitter", "yara_x"):
+    for module in ("npmguard", "msgspec", "tree_sitter", "hyperscan"):
         (project / f"{module}.py").write_text("open('imported', 'w').close()\n")
     done = npmguard("scan", lock, env=environment(tmp_path / "home", server.url), cwd=project)
     assert done.code == 0

@@ -58,11 +58,13 @@ def test_workers_that_start_at_once_compile_once(recorder: timing.Recorder) -> N
     assert (costs["start"][0], costs["compile"][0]) == (2, 1)
 
 
-def test_what_yara_x_refuses_is_compiled_anew_and_replaced(tmp_path: Path, recorder: timing.Recorder) -> None:
-    CompiledRules(tmp_path, ruleset_digest()).put(b"YARA-X of another format")
+def test_what_vectorscan_refuses_is_compiled_anew_and_replaced(
+    tmp_path: Path, recorder: timing.Recorder
+) -> None:
+    CompiledRules(tmp_path, ruleset_digest()).put(b"a database of another format")
     analysed(tmp_path)
     assert recorder.take()["compile"][0] == 1
-    assert CompiledRules(tmp_path, ruleset_digest()).get().startswith(b"YARA-X\0")
+    assert CompiledRules(tmp_path, ruleset_digest()).get().startswith(b"\xdb\xdb\xdb\xdb")
 
 
 def test_what_was_put_comes_back_in_a_later_run(tmp_path: Path) -> None:

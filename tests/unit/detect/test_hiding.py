@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import pytest
-import yara_x
 
 from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
+from npmguard.detect.patterns import Patterns
 from npmguard.javascript.shapes import SHAPES
 from tests.unit.javascript.test_invisible import HIDDEN, OUT, selectors
 
 
 def seen(patterns: tuple[str, ...], code: str) -> bool:
-    compiler = yara_x.Compiler()
-    for index, pattern in enumerate(patterns):
-        compiler.add_source(f"rule r{index} {{ strings: $a = {pattern} condition: $a }}")
-    return len(yara_x.Scanner(compiler.build()).scan(code.encode()).matching_rules) > 0
+    return len(Patterns(patterns).holding(code.encode())) > 0
 
 
 @pytest.mark.parametrize("case", HIDDEN)
