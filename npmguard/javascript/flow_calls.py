@@ -106,9 +106,10 @@ class FlowCalls:
 
     def callee(self, call: Node) -> Callee | None:
         """What a call calls; remembered."""
-        if call.id not in self._callees:
-            self._callees[call.id] = callee_of(self._program, call)
-        return self._callees[call.id]
+        known = call.id
+        if known not in self._callees:
+            self._callees[known] = callee_of(self._program, call)
+        return self._callees[known]
 
     def candidates(self, callee: Callee) -> list[int]:
         """The functions of the file that a callee may be."""

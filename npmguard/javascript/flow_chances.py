@@ -155,7 +155,8 @@ def _work_out_names(program: Program) -> None:
     for binding in program.in_time(program.scopes.bindings):
         for definition in binding.definitions:
             for step in definition.path:
-                constants.step(step)
+                if step is not None and not isinstance(step, (str, int)):
+                    constants.step(step)
     calls: list[Node] = []
     relevance, wanted = Relevance(program, _INTEREST), _NAMING_WORDS
     for call, callee, kind in [*index.calls, *index.calls_of(relevance.likely(index.method_calls, wanted))]:

@@ -25,6 +25,9 @@ class Edge(Enum):
     PART = "part"  # it is a path with that in it: what was fetched names a file, and is not what it holds
 
 
+_SAME, _VALUE = Edge.SAME, Edge.VALUE
+
+
 class Origin(NamedTuple):
     """Where a label begins: a kind, what is told of it, and the byte offset."""
 
@@ -120,7 +123,7 @@ class Graph:
         self._costs: list[int] = []
         self._pending: list[deque[tuple[int, Hashable]]] = [deque() for _ in range(reach + 2)]
         self._users: list[list[tuple[int, Edge]]] = []
-        self._used: list[list[tuple[int, Edge]]] = []
+        self._same: list[list[int]] = []  # what a vertex stands for the same value as
         self._seeds: dict[int, int] = {}
 
     def vertex(self, key: Hashable, cost: int = 0) -> int:
@@ -131,7 +134,7 @@ class Graph:
             self._costs.append(cost)
             self._keys.append(key)
             self._users.append([])
-            self._used.append([])
+            self._same.append([])
             level = self._level + cost
             if level <= self._reach:
                 self._pending[level].append((found, key))
@@ -145,12 +148,13 @@ class Graph:
         """The key of a vertex."""
         return self._keys[vertex]
 
-    def edge(self, user: int, used: int, edge: Edge = Edge.SAME) -> None:
+    def edge(self, user: int, used: int, edge: Edge = _SAME) -> None:
         """Let *user* carry what *used* carries."""
         if used:
             self._fuel -= 1
             self._users[used].append((user, edge))
-            self._used[user].append((used, edge))
+            if edge is _SAME:
+                self._same[user].append(used)
 
     def seed(self, vertex: int, label: int) -> None:
         """Let a label begin at a vertex."""
@@ -161,8 +165,8 @@ class Graph:
         found = {vertex: None}
         queue = deque([vertex])
         while queue and len(found) < limit:
-            for used, edge in self._used[queue.popleft()]:
-                if edge is Edge.SAME and used not in found:
+            for used in self._same[queue.popleft()]:
+                if used not in found:
                     found[used] = None
                     queue.append(used)
         return list(found)[:limit]
@@ -200,7 +204,9 @@ class Graph:
                 masks[vertex] |= mask
                 for user, edge in users[vertex]:
                     carried = mask
-                    if edge is Edge.VALUE:
+                    if edge is _SAME:
+                        pass
+                    elif edge is _VALUE:
                         carried = mask & ~objects
                     elif edge is Edge.PART:
                         carried = mask & whole

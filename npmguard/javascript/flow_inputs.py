@@ -31,7 +31,7 @@ from npmguard.javascript.paths import Root
 
 if TYPE_CHECKING:
     from npmguard.javascript.flow_names import Callee
-    from npmguard.javascript.flow_values import FlowValues
+    from npmguard.javascript.flow_values import FlowValues, Target
 
 _MAX_SITES = 48  # calls of one function
 _MAX_PASSED = 12  # places to which one name is passed
@@ -74,6 +74,8 @@ class FlowInputs:
         self._program = values.program
         self._graph = values.graph
         self._passed: dict[int, list[tuple[Node, int]]] = {}
+        self._arguments: dict[int, list[Node]] = {}
+        self._prepared: dict[int, tuple[Sequence[Node | None], list[Target | None] | None]] = {}
 
     def parameters(self, function: int, position: int) -> list[Binding]:
         """The names that a function has for what it gets at that position."""
@@ -121,14 +123,14 @@ class FlowInputs:
         stores = self._values.stores
         for binding in stores.holders(function):
             for call in self.calls_of(binding):
-                self.given(vertex, arguments(call), position, keys)
+                self.given(vertex, self.arguments(call), position, keys)
             for call, at in self.passed_to(binding):
                 self.handed(vertex, call, at, position, keys)
         for name in stores.names(function):
             self._called_as(vertex, function, name, position, keys)
         if node.type == "method_definition" and self._name_of(node) == b"constructor":
             for new in stores.constructions(self._program.scopes.parents[function])[:_MAX_SITES]:
-                self.given(vertex, arguments(new), position, keys)
+                self.given(vertex, self.arguments(new), position, keys)
 
     def filled(self, vertex: int, binding: Binding, keys: Keys) -> None:
         """Add what functions put into an object that they are given."""
@@ -169,7 +171,7 @@ class FlowInputs:
             was = self._values.within()
             for parameter in self.parameters(function, at):
                 for inner in self.calls_of(parameter):
-                    self.given(vertex, arguments(inner), position, keys)
+                    self.given(vertex, self.arguments(inner), position, keys)
             self._values.back(was)
             self._values.enter(vertex, function, callee.given)
         if receiver is None or (path.known and path.root is Root.MODULE):
@@ -207,19 +209,40 @@ class FlowInputs:
 
     # --- calls -------------------------------------------------------------------------------------------
 
+    def arguments(self, call: Node) -> list[Node]:
+        """The arguments of a call or ``new``; remembered."""
+        found = self._arguments.get(call.id)
+        if found is None:
+            found = self._arguments[call.id] = arguments(call)
+        return found
+
     def given(self, vertex: int, given: Sequence[Node | None], position: Key, keys: Keys) -> None:
-        """Add what one call gives to a function at that position."""
+        """Add what one call gives to a function at that position; *given* is a list that is remembered."""
         if position is None or position == ELEMENT:
             for node in given:
                 if node is not None:
                     self._values.depend(vertex, node, keys[1:])
             return
         index = int(position)
+        kept = self._prepared.get(id(given))
+        targets = self._prepare(given) if kept is None else kept[1]
+        if targets is not None:
+            if index < len(targets) and (target := targets[index]) is not None:
+                self._graph.edge(vertex, self._values.at(target, keys))
+            return
         for at, node in enumerate(given[: index + 1]):
             if node is not None and node.type == "spread_element":
                 self._values.depend(vertex, node, (ELEMENT, *keys))
             elif at == index and node is not None:
                 self._values.depend(vertex, node, keys)
+
+    def _prepare(self, given: Sequence[Node | None]) -> list[Target | None] | None:
+        """What the arguments of a call are asked of; None where some are spread."""
+        targets: list[Target | None] | None = None
+        if not any(node is not None and node.type == "spread_element" for node in given):
+            targets = [None if node is None else self._values.target(node) for node in given]
+        self._prepared[id(given)] = given, targets  # what is kept is never another list of the same id
+        return targets
 
     def _called_as(self, vertex: int, function: int, name: bytes, position: Key, keys: Keys) -> None:
         """Add what a function that is stored under that name gets, wherever a method of the name is called."""

@@ -110,6 +110,8 @@ DECODING_STREAMS = frozenset(
         "zlib.createBrotliDecompress",
     }
 )
+_ENVIRONMENTS = tuple(tuple(known.split(".")) for known in words.ENVIRONMENTS)
+_COOKIES = tuple((known, tuple(known.split("."))) for known in words.COOKIE_READS)
 _SECRET = re.compile(
     "|".join([*map(re.escape, words.SECRET_WORDS), *(rf"{end}(?![A-Za-z])" for end in words.SECRET_ENDS)])
 )
@@ -117,21 +119,17 @@ _NOT_SECRET = re.compile(r"\A(?:npm_(?:package|lifecycle|node)|PWD\Z|OLDPWD\Z)")
 
 
 class Callee(NamedTuple):
-    """What a call calls: its name, the node it is called by, and the arguments that it gets."""
+    """What a call calls: its name, the node it is called by, and the arguments that it gets.
+
+    ``method`` is the last segment of the name, empty where there is none, and ``receiver`` what it is called on,
+    where it is spelled as a member.
+    """
 
     path: Path
     node: Node
     given: list[Node]
-
-    @property
-    def method(self) -> str:
-        """The last segment of the name; empty where there is none."""
-        return self.path.segments[-1] if self.path.segments else ""
-
-    @property
-    def receiver(self) -> Node | None:
-        """What the method is called on, where it is spelled as a member."""
-        return self.node.named_child(0) if self.node.type in MEMBERS else None
+    method: str
+    receiver: Node | None
 
 
 def callee_of(program: Program, call: Node) -> Callee | None:
@@ -162,7 +160,8 @@ def callee_of(program: Program, call: Node) -> Callee | None:
                 else rest
             )
         given = rest
-    return Callee(path, node, given)
+    receiver = node.named_child(0) if node.type in MEMBERS else None
+    return Callee(path, node, given, path.segments[-1] if path.segments else "", receiver)
 
 
 def module_of(path: Path) -> str | None:
@@ -187,12 +186,10 @@ def read_source(path: Path, keys: Sequence[Key]) -> tuple[Source, str | None] | 
     segments: tuple[Key, ...] = (*path.segments, *keys)
     name = path.name
     if name == "process" or name.startswith(("process.env", "import.meta", "Bun", "globalThis.process")):
-        for known in words.ENVIRONMENTS:
-            parts = tuple(known.split("."))
+        for parts in _ENVIRONMENTS:
             if segments[: len(parts)] == parts:
                 return variable(segments[len(parts)] if len(segments) > len(parts) else None)
-    for known in words.COOKIE_READS:
-        parts = tuple(known.split("."))
+    for known, parts in _COOKIES:
         if segments[: len(parts)] == parts:
             return Source.COOKIES, known
     return None

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 EMPTY = 0
 """The vertex that carries nothing."""
 
+Target = tuple[tuple[Hashable, ...], Binding | None, int]
+"""What a vertex is made of: the key of an expression or name, the name, and where that is used."""
+
 MAX_DEFINITIONS = 32  # of one name
 MAX_TEXT = 4096  # characters of a text that are looked at
 _MAX_PIECES = 6  # levels of a text that is joined from others
@@ -70,28 +73,50 @@ class FlowValues:
         self._waiting: dict[int, list[tuple[int, list[Node], bool]]] = {}
         self._nodes: dict[int, Node] = {}
         self._bindings: dict[int, Binding] = {}
+        self._targets: dict[int, Target | None] = {}
         graph.vertex(())
 
     # --- questions ---------------------------------------------------------------------------------------
 
     def ask(self, node: Node, keys: Keys = ()) -> int:
         """The vertex of what is found at *keys* in the value of *node*."""
+        return self.at(self.target(node), keys)
+
+    def at(self, target: Target | None, keys: Keys) -> int:
+        """The vertex of what is found at *keys* in what such a target stands for."""
+        if target is None:
+            return EMPTY
+        key, binding, at = target
+        if binding is None:
+            return self._keyed(key, keys)
+        return self._keyed(key, keys, down=self._down and self._is_own(binding, at))
+
+    def target(self, node: Node) -> Target | None:
+        """What the value of *node* is asked of; None where it carries nothing."""
+        known = node.id
+        if known not in self._targets:
+            self._targets[known] = self._target(node)
+        return self._targets[known]
+
+    def _target(self, node: Node) -> Target | None:
         node = unwrap(node)
         kind = node.type
         while kind in {"sequence_expression", "assignment_expression", "spread_element"}:
             inner = node.named_children[-1] if node.named_children else None
             if inner is None:
-                return EMPTY
+                return None
             node = unwrap(inner)
             kind = node.type
         if kind in _INERT:
-            return EMPTY
+            return None
         if kind == "identifier":
-            binding = self.program.scopes.binding(node)
+            at = node.start_byte
+            binding = self.program.scopes.at(at)
             if binding is not None:
-                return self.of_binding(binding, keys, node.start_byte)
+                self._bindings[id(binding)] = binding
+                return ("name", id(binding)), binding, at
         self._nodes[node.id] = node
-        return self._keyed(("node", node.id), keys)
+        return ("node", node.id), None, 0
 
     def of_binding(self, binding: Binding, keys: Keys, at: int) -> int:
         """The vertex of what is found at *keys* in what a declared name holds that is used at *at*."""
@@ -150,7 +175,8 @@ class FlowValues:
         return True
 
     def _keyed(self, key: tuple[Hashable, ...], keys: Keys, cost: int = 0, *, down: bool | None = None) -> int:
-        keys = keys[:MAX_KEYS]
+        if len(keys) > MAX_KEYS:
+            keys = keys[:MAX_KEYS]
         vertex = self.graph.vertex((key, keys, self._down if down is None else down), cost)
         if keys and keys[0] in SECRET_MEMBERS:
             self.graph.seed(vertex, self.graph.origins.bit(Source.SECRET_KEY, keys[0], self._place_of(key)))

@@ -8,6 +8,7 @@ decoded).
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
 from tree_sitter import Node
 
@@ -39,6 +40,8 @@ class Scopes:
         self.mentions: list[set[Binding]] = [set() for _ in self.functions]
         self._scopes = declared.scopes
         self._bound = declared.bound
+        self.at: Callable[[int], Binding | None] = declared.bound.get
+        """The binding that the identifier means which starts at an offset; None if it is not declared."""
         self._labels = declared.labels
         self._places, self._innermost = self._boundaries()
         self._resolve(index)
@@ -47,10 +50,6 @@ class Scopes:
     def binding(self, identifier: Node) -> Binding | None:
         """The binding that an identifier means; None if the name is not declared in the file."""
         return self._bound.get(identifier.start_byte)
-
-    def at(self, offset: int) -> Binding | None:
-        """The same for the identifier that starts at *offset*."""
-        return self._bound.get(offset)
 
     def function_at(self, offset: int) -> int:
         """The index of the innermost function around *offset*; 0 is the file's top level."""
