@@ -11,7 +11,6 @@ from tree_sitter import Node
 
 from npmguard.javascript.bindings import FUNCTIONS
 from npmguard.javascript.callsites import arguments, unwrap
-from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
 
@@ -29,6 +28,7 @@ BUILTINS: Final = frozenset(
     for method in methods.split()
 )
 _METHODS = frozenset(name.rpartition(".")[2] for name in BUILTINS)
+_METHOD_NAMES = frozenset(name.encode() for name in _METHODS)
 _CHANCE = frozenset({"Math.random", "crypto.randomInt", "crypto.getRandomValues"})
 _DATES = frozenset({"getHours", "getDay", "getDate", "getMonth", "getFullYear", "getUTCDay", "getUTCHours"})
 _DEFINERS = frozenset({"Object.defineProperty", "Reflect.defineProperty", "Reflect.set"})
@@ -46,8 +46,8 @@ class BuiltinReplacements:
     def find(self) -> Iterator[Place]:
         """The assignments and definitions, each with the function that is put there."""
         index = self._program.index
-        for node, left, kind, right, compound in self._program.in_time(index.assignments):
-            if compound or right is None or kind not in MEMBERS:
+        for node, left, _kind, right, compound in self._program.in_time(index.assigned(_METHOD_NAMES)):
+            if compound or right is None:
                 continue
             if self._constants.property_name(left) in _METHODS and self._names.target(left).name in BUILTINS:
                 yield from self._given(node, right)

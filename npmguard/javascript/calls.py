@@ -49,10 +49,8 @@ class Calls:
                 wanted |= _DEFINERS
             if relevance.modules != frozenset():
                 wanted |= _LOADERS
-        calls = index.calls + index.calls_of(relevance.likely(index.method_calls, wanted))
-        for call, callee, kind in self._program.in_time(calls):
-            if relevance.maybe(callee, kind, wanted):
-                self._call(call, callee)
+        for call, callee, _kind in relevance.likely_calls(wanted):
+            self._call(call, callee)
         if self._program.typed:  # type arguments may stand between a callee and its parenthesis
             for _call, callee, _kind in index.every_call():
                 self._draft.consume(callee)

@@ -77,7 +77,9 @@ class Evaluation(Compiler):
         self._cells.clear()
         self.forget()
         self._purity.close()
+        self._declared_in = None
         self._constant = _nothing_known
+        del self._purity, self._index, self.scopes  # what is compiled refers to this, which so holds little
 
     def is_guard(self, node: Node) -> bool:
         """Whether a call makes what is only run later, for nothing that comes of it."""

@@ -57,7 +57,9 @@ def find_flows(
         return Found(FlowExports(), complete=True)
     flows = _Flows(draft, reach, names, fuel, placed=placed, linked=linked and placed)
     complete = flows.find()
-    return Found(flows.exports(), complete)
+    found = Found(flows.exports(), complete)
+    flows.close()
+    return found
 
 
 class _Flows:
@@ -91,6 +93,10 @@ class _Flows:
         self._tell()
         return not self._graph.exhausted
 
+    def close(self) -> None:
+        """Let go of what refers back, so that the memory is free at once."""
+        self._values.close()
+
     def _begin(self, wanted: Names) -> None:
         """Make ready to ask for the sinks of some flows."""
         folded = self._draft.relevance.interest.strings
@@ -113,6 +119,7 @@ class _Flows:
         if asked.isdisjoint(left):
             return False
         if not asked <= left | _FOR_OTHERS:
+            self.close()
             self._begin(possible)
             self._sinks.ask()
         return True

@@ -29,8 +29,6 @@ from npmguard.javascript.relevance import Relevance
 from npmguard.javascript.values import unescape_literal
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
-
     from npmguard.javascript.program import Program
 
 _Needed = tuple[frozenset[bytes], ...]
@@ -157,11 +155,8 @@ def _work_out_names(program: Program) -> None:
             for step in definition.path:
                 if step is not None and not isinstance(step, (str, int)):
                     constants.step(step)
-    calls: list[Node] = []
-    relevance, wanted = Relevance(program, _INTEREST), _NAMING_WORDS
-    for call, callee, kind in [*index.calls, *index.calls_of(relevance.likely(index.method_calls, wanted))]:
-        if relevance.maybe(callee, kind, wanted):
-            calls.append(call)
+    relevance = Relevance(program, _INTEREST)
+    calls = [call for call, _callee, _kind in relevance.likely_calls(_NAMING_WORDS)]
     for call in program.in_time([*calls, *index.of("new")]):
         for argument in arguments(call)[:2]:
             if argument.type not in _PLAIN:

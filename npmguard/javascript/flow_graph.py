@@ -8,7 +8,7 @@ along the edges until nothing changes. Labels are bits, so that a set of them is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -155,6 +155,14 @@ class Graph:
             self._users[used].append((user, edge))
             if edge is _SAME:
                 self._same[user].append(used)
+
+    def edges(self, user: int, used: Sequence[int]) -> None:
+        """Let *user* carry what each of *used* does, none of which carries nothing: they are the same value."""
+        self._fuel -= len(used)
+        self._same[user].extend(used)
+        carried, users = (user, _SAME), self._users
+        for each in used:
+            users[each].append(carried)
 
     def seed(self, vertex: int, label: int) -> None:
         """Let a label begin at a vertex."""

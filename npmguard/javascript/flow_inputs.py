@@ -218,23 +218,29 @@ class FlowInputs:
 
     def given(self, vertex: int, given: Sequence[Node | None], position: Key, keys: Keys) -> None:
         """Add what one call gives to a function at that position; *given* is a list that is remembered."""
+        used = self.asked(given, position, keys)
+        if used:
+            self._graph.edges(vertex, used)
+
+    def asked(self, given: Sequence[Node | None], position: Key, keys: Keys) -> list[int]:
+        """The vertices of what one call gives to a function at that position, but for what carries nothing."""
+        values = self._values
         if position is None or position == ELEMENT:
-            for node in given:
-                if node is not None:
-                    self._values.depend(vertex, node, keys[1:])
-            return
+            found = [values.ask(node, keys[1:]) for node in given if node is not None]
+            return [each for each in found if each]
         index = int(position)
         kept = self._prepared.get(id(given))
         targets = self._prepare(given) if kept is None else kept[1]
         if targets is not None:
-            if index < len(targets) and (target := targets[index]) is not None:
-                self._graph.edge(vertex, self._values.at(target, keys))
-            return
+            target = targets[index] if index < len(targets) else None
+            return [] if target is None else [values.at(target, keys)]
+        found = []
         for at, node in enumerate(given[: index + 1]):
             if node is not None and node.type == "spread_element":
-                self._values.depend(vertex, node, (ELEMENT, *keys))
+                found.append(values.ask(node, (ELEMENT, *keys)))
             elif at == index and node is not None:
-                self._values.depend(vertex, node, keys)
+                found.append(values.ask(node, keys))
+        return [each for each in found if each]
 
     def _prepare(self, given: Sequence[Node | None]) -> list[Target | None] | None:
         """What the arguments of a call are asked of; None where some are spread."""

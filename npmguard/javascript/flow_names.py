@@ -121,8 +121,8 @@ _NOT_SECRET = re.compile(r"\A(?:npm_(?:package|lifecycle|node)|PWD\Z|OLDPWD\Z)")
 class Callee(NamedTuple):
     """What a call calls: its name, the node it is called by, and the arguments that it gets.
 
-    ``method`` is the last segment of the name, empty where there is none, and ``receiver`` what it is called on,
-    where it is spelled as a member.
+    ``method`` is the last segment of the name, empty where there is none, and ``receiver`` what it is called
+    on, where it is spelled as a member.
     """
 
     path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Node
@@ -25,7 +26,7 @@ from npmguard.javascript.flow_names import (
     makes_client,
     module_of,
 )
-from npmguard.javascript.flow_stores import bounded
+from npmguard.javascript.flow_stores import MAX_LOOKED_AT, bounded
 from npmguard.javascript.flow_words import Sink
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.interest import Interest
@@ -167,12 +168,9 @@ class FlowSinks:
         last = frozenset(name.rpartition(".")[2] for sink in self._sinks for name in _LAST.get(sink, ()))
         last |= CLIENT_MAKERS
         relevance = Relevance(self._program, Interest(calls=last, news=last))
-        index, wanted = self._program.index, relevance.calls
-        calls = [*index.calls, *index.calls_of(relevance.likely(index.method_calls, wanted))]
+        index = self._program.index
         clients: list[tuple[Node, Callee]] = []
-        for call, node, kind in bounded(calls):
-            if not relevance.maybe(node, kind, wanted):
-                continue
+        for call, _node, _kind in islice(relevance.likely_calls(relevance.calls), MAX_LOOKED_AT):
             callee = self._values.calls.callee(call)
             if callee is None:
                 continue

@@ -39,12 +39,12 @@ _ADDERS |= {b"file": 0, b"addFile": 1, b"addLocalFile": 0, b"addLocalFolder": 0,
 _ASSIGNERS = (b"assign", b"extend", b"merge", b"defaults")
 
 
-_MAX_LOOKED_AT = 400_000  # nodes of a kind; more than any program has that is not made to be searched
+MAX_LOOKED_AT = 400_000  # nodes of a kind; more than any program has that is not made to be searched
 
 
 def bounded(items: Sequence[_Item]) -> Sequence[_Item]:
     """The items, or the first ones where there are more than any program has."""
-    return items[:_MAX_LOOKED_AT] if len(items) > _MAX_LOOKED_AT else items
+    return items[:MAX_LOOKED_AT] if len(items) > MAX_LOOKED_AT else items
 
 
 class Stores:

@@ -51,6 +51,17 @@ _TELLS_NOTHING = frozenset({"typeof", "!", "void", "delete"})
 _COMPARISONS = frozenset({"==", "===", "!=", "!==", "<", ">", "<=", ">=", "in", "instanceof"})
 
 
+class _Entered:
+    """The arguments of a call into a function, and the vertices of those that what it returns depends on."""
+
+    __slots__ = ("down", "given", "used")
+
+    def __init__(self, given: list[Node], *, down: bool) -> None:
+        self.given = given
+        self.down = down
+        self.used: list[int] = []
+
+
 class FlowValues:
     """Expands the vertices of one file's graph.
 
@@ -70,11 +81,16 @@ class FlowValues:
         self.inputs = FlowInputs(self)
         self._down = False
         self._returns: dict[int, dict[tuple[Key, Keys], None]] = {}
-        self._waiting: dict[int, list[tuple[int, list[Node], bool]]] = {}
+        self._waiting: dict[int, list[tuple[int, _Entered]]] = {}
+        self._entered: dict[int, dict[tuple[int, bool], _Entered]] = {}
         self._nodes: dict[int, Node] = {}
         self._bindings: dict[int, Binding] = {}
         self._targets: dict[int, Target | None] = {}
         graph.vertex(())
+
+    def close(self) -> None:
+        """Let go of what refers back to this."""
+        del self.ports, self.calls, self.inputs
 
     # --- questions ---------------------------------------------------------------------------------------
 
@@ -138,9 +154,14 @@ class FlowValues:
 
     def enter(self, vertex: int, function: int, given: list[Node]) -> None:
         """Let *vertex*, which depends on something in a function, depend on what this call gives to it."""
-        self._waiting.setdefault(function, []).append((vertex, given, self._down))
-        for position, keys in list(self._returns.get(function, ())):
-            self.inputs.given(vertex, given, position, keys)
+        groups = self._entered.setdefault(function, {})
+        entered = groups.get((id(given), self._down))
+        if entered is None:
+            entered = groups[id(given), self._down] = _Entered(given, down=self._down)
+            for position, keys in self._returns.get(function, ()):
+                entered.used += self.inputs.asked(given, position, keys)
+        self._waiting.setdefault(function, []).append((vertex, entered))
+        self.graph.edges(vertex, entered.used)
 
     def leave(self, function: int, position: Key, keys: Keys) -> None:
         """Let what was entered depend on what the function is given at that position."""
@@ -148,10 +169,16 @@ class FlowValues:
         if (position, keys) in known:
             return
         known[position, keys] = None
-        down = self._down
-        for vertex, given, was_down in list(self._waiting.get(function, ())):
-            self._down = was_down
-            self.inputs.given(vertex, given, position, keys)
+        down, edges = self._down, self.graph.edges
+        latest: dict[_Entered, list[int]] = {}
+        for vertex, entered in self._waiting.get(function, ()):
+            used = latest.get(entered)
+            if used is None:
+                self._down = entered.down
+                used = latest[entered] = self.inputs.asked(entered.given, position, keys)
+                entered.used += used
+            if used:
+                edges(vertex, used)
         self._down = down
 
     def within(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cached_property
 from itertools import chain
 
 from tree_sitter import Node
@@ -89,6 +90,39 @@ class Index:
     def of(self, kind: str) -> list[Node]:
         """The captured nodes of that kind, in source order."""
         return self.nodes.get(kind, [])
+
+    @cached_property
+    def unnamed_calls(self) -> list[Call]:
+        """Those of ``calls`` whose callee is no plain name."""
+        return [call for call in self.calls if call[2] != "identifier"]
+
+    def assigned(self, names: Collection[bytes]) -> list[Assignment]:
+        """The assignments to members that may be of those names, in source order.
+
+        That is to those of the names, and to those that are computed or spelled with escapes.
+        """
+        if not names:
+            return []
+        by_name, computed = self._assigned_members
+        found = list(computed)
+        for name in names:
+            found += by_name.get(name, ())
+        return [self.assignments[position] for position in sorted(found)]
+
+    @cached_property
+    def _assigned_members(self) -> tuple[dict[bytes, list[int]], list[int]]:
+        by_name: dict[bytes, list[int]] = {}
+        computed: list[int] = []
+        for position, (_node, left, kind, _right, _compound) in enumerate(self.assignments):
+            if kind == "subscript_expression":
+                computed.append(position)
+            elif kind == "member_expression":
+                name = self.tail(left)
+                if b"\\" in name:
+                    computed.append(position)
+                else:
+                    by_name.setdefault(name, []).append(position)
+        return by_name, computed
 
     def operations(self, operator: str) -> list[Node]:
         """The binary expressions with that operator."""

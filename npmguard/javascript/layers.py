@@ -104,12 +104,10 @@ class Evaluations:
     def find(self) -> Iterator[Evaluation]:
         """All evaluations, in no particular order."""
         index, relevance = self._program.index, self._relevance
-        calls = index.calls + index.calls_of(relevance.likely(index.method_calls, _WANTED))
-        for call, callee, kind in self._program.in_time(calls):
-            if relevance.maybe(callee, kind, _WANTED):
-                path, given = called_through(self._names, *self._names.called(call, callee))
-                if given:
-                    yield from self._evaluated(call, path, given)
+        for call, callee, _kind in relevance.likely_calls(_WANTED):
+            path, given = called_through(self._names, *self._names.called(call, callee))
+            if given:
+                yield from self._evaluated(call, path, given)
         for node in self._program.in_time(index.of("new")):
             constructor = node.child_by_field_name("constructor")
             if constructor is not None and relevance.maybe(constructor, constructor.type, _WANTED):

@@ -73,10 +73,9 @@ class OwnFiles:
     def loaded(self, relevance: Relevance) -> Iterator[Evaluation]:
         """The files that are loaded as code although no ending says that they are."""
         index, names = self._program.index, self._constants.names
-        calls = index.calls + index.calls_of(relevance.likely(index.method_calls, _WANTED))
-        for call, callee, kind in self._program.in_time(calls):
+        for call, callee, _kind in relevance.likely_calls(_WANTED):
             given = arguments(call)
-            if given and relevance.maybe(callee, kind, _WANTED):
+            if given:
                 yield from self._load(call, names.path(callee), given)
         for node in index.of("new"):
             constructor, given = node.child_by_field_name("constructor"), arguments(node)

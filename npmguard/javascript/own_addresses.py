@@ -55,6 +55,7 @@ class OwnAddresses:
         self._scopes = program.scopes
         self._constants = program.constants
         self._decided: dict[int, tuple[str, ...]] = {}
+        self._given_to: dict[Binding, list[Node]] = {}
         self._returns: dict[int, list[Node]] = {}
         self._clean: set[tuple[int, str | None]] = set()  # with all that they may be
         self.steps = _MAX_ALL_STEPS  # that are left of one search
@@ -156,6 +157,13 @@ class OwnAddresses:
         return found + [(each, None) for each in stored if each.type not in FUNCTIONS]
 
     def _given(self, binding: Binding) -> list[Node]:
+        """What a declared name is given; remembered."""
+        known = self._given_to.get(binding)
+        if known is None:
+            known = self._given_to[binding] = self._work_out_given(binding)
+        return known
+
+    def _work_out_given(self, binding: Binding) -> list[Node]:
         found: list[Node] = []
         for definition in binding.definitions:
             if definition.how is How.VALUE and definition.node is not None:

@@ -86,6 +86,11 @@ class OwnFileConstants(Constants):
         self._asked: set[Binding] = set()
         self._handed: dict[int, tuple[Node, int]] | None = None
 
+    def close(self) -> None:
+        """Let go of what refers back to this."""
+        super().close()
+        del self.names
+
     def fold(self, node: Node) -> Value:
         """The constant that *node* stands for, or UNKNOWN."""
         value = super().fold(node)
@@ -257,7 +262,8 @@ class OwnFileConstants(Constants):
         if self._handed is None:
             self._handed = {
                 each.id: (call, position)
-                for call, _callee, _kind in self._program.index.every_call()
+                for call, _callee, kind in self._program.index.every_call()
+                if kind in MEMBERS
                 for position, each in enumerate(arguments(call)[:4])
                 if each.type in FUNCTIONS
             }

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from npmguard.javascript.callsites import arguments
-from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.public_accounts import PUBLIC_ACCOUNTS
@@ -68,10 +67,10 @@ class Payees:
             for node in self._index.of("shorthand")
             if text[node.start_byte : node.end_byte] in _KEYS
         ]
-        for node, left, kind, right, _compound in self._index.assignments:
-            if kind in MEMBERS and right is not None and self._own.called(left) in _KEYS:
+        for node, left, _kind, right, _compound in self._index.assigned(_KEYS):
+            if right is not None and self._own.called(left) in _KEYS:
                 found.append((node, right, self._own.called(left) in _PAID))
-        calls = [each for each in self._index.calls if self._own.called(each[1]) in _METHODS]
+        calls = [each for each in self._index.unnamed_calls if self._own.called(each[1]) in _METHODS]
         calls += self._index.calls_of(sorted(_METHODS))
         for call, callee, _kind in calls:
             paid = self._own.called(callee) in _PAYING

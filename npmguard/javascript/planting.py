@@ -16,7 +16,6 @@ from tree_sitter import Node
 
 from npmguard.javascript.bindings import FUNCTIONS
 from npmguard.javascript.callsites import arguments, returns
-from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.own_addresses import own_addresses
 from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
@@ -60,10 +59,10 @@ class _Planting:
     def _puts(self) -> list[tuple[Node, Node]]:
         """What is put anywhere, and the assignment or call that does it."""
         found: list[tuple[Node, Node]] = []
-        for node, left, kind, right, _compound in self._index.assignments:
-            if kind in MEMBERS and right is not None and self._own.called(left) in self.members:
+        for node, left, _kind, right, _compound in self._index.assigned(self.members):
+            if right is not None and self._own.called(left) in self.members:
                 found.append((node, right))
-        for call, callee, kind in self._index.calls:
+        for call, callee, kind in self._index.calls if self.functions else self._index.unnamed_calls:
             if kind == "identifier":
                 path = self._program.names.path(callee) if self.functions else None
                 name = path.segments[-1].encode("utf-8", "replace") if path and path.segments else b""

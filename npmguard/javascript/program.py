@@ -19,6 +19,7 @@ from npmguard.javascript.syntax import Captures, Parsed
 from npmguard.javascript.tree import way_to
 
 if TYPE_CHECKING:
+    from npmguard.javascript.bindings import Binding
     from npmguard.javascript.invisible import Concealed
     from npmguard.javascript.own_addresses import OwnAddresses
 
@@ -46,6 +47,7 @@ class Program:
         self._called: list[CalledPath] | None = None
         self.holders: frozenset[bytes] | None = None  # these are remembered for those that work them out
         self.hidden: frozenset[bytes] | None = None
+        self.last_segments: dict[Binding, bytes] = {}
         self.own_addresses: OwnAddresses | None = None
         self.concealed: tuple[Concealed, ...] | None = None
         self._levels = _MAX_LEVELS

@@ -25,13 +25,7 @@ class Reads:
         """Add members that are read, plain mentions of globals, and destructured members."""
         if self._wanted == frozenset():
             return
-        members, relevance = self._program.index.members, self._relevance
-        nodes = [
-            node
-            for name in relevance.likely(members, self._wanted)
-            for node in members[name]
-            if relevance.maybe(node, "member_expression", self._wanted)
-        ]
+        nodes = self._relevance.likely_members(self._wanted)
         for node in self._program.in_time([*nodes, *self._program.index.of("subscript")]):
             self._member(node)
         for name, offsets in self._program.scopes.unbound.items():

@@ -20,9 +20,8 @@ from npmguard.javascript.tree import Place, first_child
 _RECIPIENTS = frozenset({"to", "recipient", "destination", "receiver", "payTo", "pubkey", "toPubkey"}) | {
     *("toAddress", "to_address", "recipientAddress"),
 }
-_RECIPIENT_KEY = re.compile(
-    rb"[\"'\[]{0,2}(?:%s)\b[\"'\]]{0,2}\s*:" % b"|".join(name.encode() for name in sorted(_RECIPIENTS))
-)
+_RECIPIENT_NAMES = frozenset(name.encode() for name in _RECIPIENTS)
+_RECIPIENT_KEY = re.compile(rb"[\"'\[]{0,2}(?:%s)\b[\"'\]]{0,2}\s*:" % b"|".join(sorted(_RECIPIENT_NAMES)))
 _NO_ADDRESS = frozenset({"number", "true", "false", "null", "undefined", "unary_expression"})
 _MAX_STEPS = 12  # from a name back to the parameter that it comes from
 
@@ -43,8 +42,9 @@ class Recipients:
 
     def rewrites(self) -> Iterator[tuple[Place, Node]]:
         """The same, with what is written as the recipient."""
-        for node, left, kind, right, _compound in self._program.in_time(self._index.assignments):
-            if kind not in MEMBERS or right is None or unwrap(right).type in _NO_ADDRESS:
+        assigned = self._index.assigned(_RECIPIENT_NAMES)
+        for node, left, kind, right, _compound in self._program.in_time(assigned):
+            if right is None or unwrap(right).type in _NO_ADDRESS:
                 continue
             if kind == "member_expression":
                 if self._index.tail(left).decode("utf-8", "replace") not in _RECIPIENTS:

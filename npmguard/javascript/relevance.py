@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 from tree_sitter import Node
 
-from npmguard.javascript.bindings import FUNCTIONS
-from npmguard.javascript.index import MEMBERS
+from npmguard.javascript.bindings import FUNCTIONS, Binding
+from npmguard.javascript.index import MEMBERS, Call
 from npmguard.javascript.interest import Interest
 from npmguard.javascript.passing import passes
 from npmguard.javascript.program import Program
@@ -18,6 +20,7 @@ Wanted = frozenset[bytes] | None
 HEAD = re.compile(rb"[\s(]*([\w$\x80-\xff\\]+)")
 """The first name of an expression, after parentheses."""
 
+_NO_SEGMENT = b"\xff"  # no name is that in UTF-8
 _INERT = FUNCTIONS | {
     "string",
     "number",
@@ -73,23 +76,59 @@ class Relevance:
             return list(names)
         return [name for name in names if name in wanted or name in self._hidden or b"\\" in name]
 
+    def likely_calls(self, wanted: Wanted) -> Iterator[Call]:
+        """The calls whose name may end in a segment that is wanted, until the time for the file is over."""
+        program, maybe = self._program, self.maybe
+        for call in program.in_time(program.index.calls):
+            if maybe(call[1], call[2], wanted):
+                yield call
+        methods = program.index.method_calls
+        for name in self.likely(methods, wanted):
+            certain = self._is_certain(name, wanted)
+            for call in program.in_time(methods[name]):
+                if certain or self._may_hold(call[1]):
+                    yield call
+
+    def likely_members(self, wanted: Wanted) -> list[Node]:
+        """The member expressions whose name may end in a segment that is wanted."""
+        members = self._program.index.members
+        found: list[Node] = []
+        for name in self.likely(members, wanted):
+            nodes = members[name]
+            if not self._is_certain(name, wanted):
+                nodes = [node for node in nodes if self._may_hold(node)]
+            found += nodes
+        return found
+
     def maybe(self, node: Node, kind: str, wanted: Wanted) -> bool:
         """Whether the name of *node* may end in a segment that is wanted."""
         if wanted is None:
             return True
-        if kind == "member_expression":
-            name = self._program.index.tail(node)
-            return name in wanted or b"\\" in name or (name in self._hidden and self._may_hold(node))
         if kind == "identifier":
-            name = self._program.text[node.start_byte : node.end_byte]
+            start = node.start_byte
+            name = self._program.text[start : node.end_byte]
             if name in wanted or b"\\" in name:
                 return True
-            binding = self._program.scopes.binding(node)
-            if binding is None:
-                return False
-            last = self._program.names.of_binding(binding).segments[-1:]
-            return bool(last) and last[0].encode("utf-8", "replace") in wanted
+            binding = self._program.scopes.at(start)
+            return binding is not None and self._last_of(binding) in wanted
+        if kind == "member_expression":
+            name = self._program.index.tail(node)
+            return self._is_certain(name, wanted) or (name in self._hidden and self._may_hold(node))
         return True
+
+    @staticmethod
+    def _is_certain(name: bytes, wanted: Wanted) -> bool:
+        """Whether a last segment, as it is spelled, is wanted or may stand for any."""
+        return wanted is None or name in wanted or b"\\" in name
+
+    def _last_of(self, binding: Binding) -> bytes:
+        """The last segment of what a declared name refers to; remembered, since many calls are of one name."""
+        known = self._program.last_segments.get(binding)
+        if known is None:
+            last = self._program.names.of_binding(binding).segments[-1:]
+            known = last[0].encode("utf-8", "replace") if last else _NO_SEGMENT
+            self._program.last_segments[binding] = known
+        return known
 
     def _may_hold(self, member: Node) -> bool:
         """Whether the object of *member* may be a local object literal."""
@@ -117,5 +156,6 @@ class Relevance:
         return frozenset(plain)
 
 
+@lru_cache(64)
 def _encoded(names: frozenset[str] | None) -> Wanted:
     return None if names is None else frozenset(name.encode() for name in names)
