@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
+from itertools import chain
 from typing import NamedTuple
 
 MAX_OF_A_KIND = 96  # origins that are told apart; further ones share the last one
@@ -103,6 +104,17 @@ class Origins:
         return bit
 
 
+class Bundle:
+    """Vertices each of which carries what each of some others does: edges that are not told one by one."""
+
+    __slots__ = ("used", "users")
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.users: list[int] = []
+        self.used: list[int] = []
+
+
 class Graph:
     """The vertices that matter for the questions asked, and how labels go between them.
 
@@ -124,6 +136,8 @@ class Graph:
         self._pending: list[deque[tuple[int, Hashable]]] = [deque() for _ in range(reach + 2)]
         self._users: list[list[tuple[int, Edge]]] = []
         self._same: list[list[int]] = []  # what a vertex stands for the same value as
+        self._joined: dict[int, list[Bundle]] = {}  # by those that use them
+        self._bundles: dict[int, list[Bundle]] = {}  # by those that are used
         self._seeds: dict[int, int] = {}
 
     def vertex(self, key: Hashable, cost: int = 0) -> int:
@@ -158,11 +172,21 @@ class Graph:
 
     def edges(self, user: int, used: Sequence[int]) -> None:
         """Let *user* carry what each of *used* does, none of which carries nothing: they are the same value."""
-        self._fuel -= len(used)
-        self._same[user].extend(used)
-        carried, users = (user, _SAME), self._users
         for each in used:
-            users[each].append(carried)
+            self.edge(user, each)
+
+    def join(self, user: int, bundle: Bundle) -> None:
+        """Let *user* carry what the vertices that *bundle* uses do, now and later; it is the same value."""
+        self._fuel -= len(bundle.used)
+        bundle.users.append(user)
+        self._joined.setdefault(user, []).append(bundle)
+
+    def extend(self, bundle: Bundle, used: Sequence[int]) -> None:
+        """Let the users of *bundle* carry what each of *used* does, none of which carries nothing."""
+        self._fuel -= len(used) * len(bundle.users)
+        bundle.used += used
+        for each in used:
+            self._bundles.setdefault(each, []).append(bundle)
 
     def seed(self, vertex: int, label: int) -> None:
         """Let a label begin at a vertex."""
@@ -173,7 +197,9 @@ class Graph:
         found = {vertex: None}
         queue = deque([vertex])
         while queue and len(found) < limit:
-            for used in self._same[queue.popleft()]:
+            each = queue.popleft()
+            bundled = chain.from_iterable(bundle.used for bundle in self._joined.get(each, ()))
+            for used in chain(self._same[each], bundled):
                 if used not in found:
                     found[used] = None
                     queue.append(used)
@@ -225,3 +251,8 @@ class Graph:
                     to = level + costs[user]
                     if carried and to <= self._reach and carried & ~masks[user]:
                         arriving[to][user] = arriving[to].get(user, 0) | carried
+                for bundle in self._bundles.get(vertex, ()):
+                    for user in bundle.users:
+                        to = level + costs[user]
+                        if to <= self._reach and mask & ~masks[user]:
+                            arriving[to][user] = arriving[to].get(user, 0) | mask

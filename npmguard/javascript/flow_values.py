@@ -10,7 +10,7 @@ from tree_sitter import Node
 from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, Definition, How
 from npmguard.javascript.callsites import unwrap
 from npmguard.javascript.flow_calls import FlowCalls
-from npmguard.javascript.flow_graph import Edge, Graph
+from npmguard.javascript.flow_graph import Bundle, Edge, Graph
 from npmguard.javascript.flow_inputs import FlowInputs
 from npmguard.javascript.flow_links import VALUE, Ports, local_port
 from npmguard.javascript.flow_names import (
@@ -51,15 +51,15 @@ _TELLS_NOTHING = frozenset({"typeof", "!", "void", "delete"})
 _COMPARISONS = frozenset({"==", "===", "!=", "!==", "<", ">", "<=", ">=", "in", "instanceof"})
 
 
-class _Entered:
-    """The arguments of a call into a function, and the vertices of those that what it returns depends on."""
+class _Entered(Bundle):
+    """A call into a function: what depends on it, and the vertices of the arguments that it depends on then."""
 
-    __slots__ = ("down", "given", "used")
+    __slots__ = ("down", "given")
 
     def __init__(self, given: list[Node], *, down: bool) -> None:
+        super().__init__()
         self.given = given
         self.down = down
-        self.used: list[int] = []
 
 
 class FlowValues:
@@ -81,7 +81,6 @@ class FlowValues:
         self.inputs = FlowInputs(self)
         self._down = False
         self._returns: dict[int, dict[tuple[Key, Keys], None]] = {}
-        self._waiting: dict[int, list[tuple[int, _Entered]]] = {}
         self._entered: dict[int, dict[tuple[int, bool], _Entered]] = {}
         self._nodes: dict[int, Node] = {}
         self._bindings: dict[int, Binding] = {}
@@ -159,9 +158,8 @@ class FlowValues:
         if entered is None:
             entered = groups[id(given), self._down] = _Entered(given, down=self._down)
             for position, keys in self._returns.get(function, ()):
-                entered.used += self.inputs.asked(given, position, keys)
-        self._waiting.setdefault(function, []).append((vertex, entered))
-        self.graph.edges(vertex, entered.used)
+                self.graph.extend(entered, self.inputs.asked(given, position, keys))
+        self.graph.join(vertex, entered)
 
     def leave(self, function: int, position: Key, keys: Keys) -> None:
         """Let what was entered depend on what the function is given at that position."""
@@ -169,16 +167,10 @@ class FlowValues:
         if (position, keys) in known:
             return
         known[position, keys] = None
-        down, edges = self._down, self.graph.edges
-        latest: dict[_Entered, list[int]] = {}
-        for vertex, entered in self._waiting.get(function, ()):
-            used = latest.get(entered)
-            if used is None:
-                self._down = entered.down
-                used = latest[entered] = self.inputs.asked(entered.given, position, keys)
-                entered.used += used
-            if used:
-                edges(vertex, used)
+        down = self._down
+        for entered in self._entered.get(function, {}).values():
+            self._down = entered.down
+            self.graph.extend(entered, self.inputs.asked(entered.given, position, keys))
         self._down = down
 
     def within(self) -> bool:
