@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from npmguard.model import Lockfile, Maintainer
+
+_OBJECTS = (
+    50_000  # between collections: values of this program hold no cycles, and looking for them takes a tenth
+)
 
 app = typer.Typer(
     name="npmguard",
@@ -87,6 +92,7 @@ register_mail(app, read_lock=_read_lock, maintainers=_maintainers)
 
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code, never with a traceback."""
+    gc.set_threshold(_OBJECTS)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -36,12 +36,14 @@ class Grounds(msgspec.Struct, frozen=True, array_like=True):
     """What a judgement rests on that its key does not hold.
 
     ``documents`` are the packuments that were looked into, by name, each by its digest; ``keys`` is the digest
-    of the registry's answer about its signing keys, ``since`` when (UTC) its age began not to matter.
+    of the registry's answer about its signing keys, ``since`` when (UTC) its age began not to matter,
+    ``malicious`` the versions of that package that were known to be malware, and that no baseline may be.
     """
 
     documents: tuple[tuple[str, bytes], ...]
     keys: bytes
     since: datetime
+    malicious: tuple[str, ...] = ()
 
 
 class Recall:

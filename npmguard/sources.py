@@ -162,9 +162,9 @@ class Sources:
     def recall(self, package: LockedPackage) -> Judgement | None:
         """The judgement of an earlier run, where all that it rests on is as it was; no registry is asked.
 
-        Nothing is recalled of a version of which a source of known malware speaks, whatever it says.
+        Nothing is recalled of a version or of bytes that a source of known malware names, whatever it says.
         """
-        if self._recall is None or not _is_pinned(package) or not self.client.held(package.name):
+        if self._recall is None or not _is_pinned(package) or not (own := self.client.held(package.name)):
             return None
         registry = self.npm.registry_for(package.name)
         found = self._recall.get(package, registry)
@@ -174,10 +174,10 @@ class Sources:
         stands = (
             judgement.verdict is Verdict.CLEAN
             and grounds.since <= self.now
-            and package.name in dict(grounds.documents)
-            and all(self.client.held(name) == digest for name, digest in grounds.documents)
+            and (package.name, own) in grounds.documents
+            and all(name == package.name or self.client.held(name) == it for name, it in grounds.documents)
             and self._keys_digest(package.name, registry) == grounds.keys
-            and not self.known().speaks_of(package.name, package.integrity)
+            and self._malicious_beside(package) == grounds.malicious
         )
         return judgement if stands else None
 
@@ -191,9 +191,18 @@ class Sources:
         keys = self._keys_digest(package.name, registry)
         if keys is None or not all(documents.values()) or since > self.now:
             return
-        if not self.known().speaks_of(package.name, package.integrity):
-            grounds = Grounds(tuple(sorted(documents.items())), keys, since)
+        malicious = self._malicious_beside(package)
+        if malicious is not None:
+            grounds = Grounds(tuple(sorted(documents.items())), keys, since, malicious)
             self._recall.put(package, registry, grounds, judgement)
+
+    def _malicious_beside(self, package: LockedPackage) -> tuple[str, ...] | None:
+        """Other versions of it that are known to be malware; None where this one, or its bytes, are named."""
+        known = self.known()
+        told = known.judge(package.name, package.version, package.integrity)
+        if told.records or told.overruled:
+            return None
+        return tuple(sorted(known.malicious_versions(package.name)))
 
     @cached_property
     def _recall(self) -> Recall | None:

@@ -66,9 +66,10 @@ def classify(resolved: str) -> tuple[Source, RegistryTarball | None]:
     url = _split_http(resolved)
     if url is None:
         return Source.UNKNOWN, None
-    if _is_hosted_git(url):
+    host = url.hostname or ""
+    if _is_hosted_git(url, host):
         return Source.GIT, None
-    tarball = _tarball(url)
+    tarball = _tarball(url, host)
     return (Source.URL, None) if tarball is None else (Source.REGISTRY, tarball)
 
 
@@ -118,11 +119,10 @@ def _split_http(text: str) -> SplitResult | None:
     return url
 
 
-def _is_hosted_git(url: SplitResult) -> bool:
+def _is_hosted_git(url: SplitResult, host: str) -> bool:
     """Whether npm clones it instead of downloading it, as hosted-git-info decides by host and path."""
-    host = (url.hostname or "").removeprefix("www.")
     parts = url.path.strip("/").split("/")
-    match host:
+    match host := host.removeprefix("www."):
         case "github.com":
             return len(parts) <= 2 or parts[2] == "tree"
         case "gitlab.com":
@@ -131,10 +131,10 @@ def _is_hosted_git(url: SplitResult) -> bool:
             return host in _GIT_ONLY_HOSTS
 
 
-def _tarball(url: SplitResult) -> RegistryTarball | None:
+def _tarball(url: SplitResult, host: str) -> RegistryTarball | None:
     origin = f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
     path = url.path.split("/")[1:] or [""]  # a URL may end with its host
-    match [url.hostname or "", *map(unquote, path)]:
+    match [host, *map(unquote, path)]:
         case ["npm.pkg.github.com", "download", scope, name, version, _]:
             return _named(origin, [], f"{scope}/{name}", version)
         case ["npm.jsr.io", "~", _, scope, name, file]:

@@ -46,9 +46,11 @@ _CREDENTIALS = (
     (re.compile(r"(?i)([?&](?:access_|auth_|private_)?token=)[^\s\"'&#]+"), r"\1***"),
 )
 # What each of these patterns needs: most texts hold none of it and are told by one search.
-_CREDENTIAL_HINT = re.compile(
-    r":/|_auth|_password|npm_|gh[opsur]_|github_pat_|glpat-|bearer|authorization|token=", re.IGNORECASE
+_CREDENTIAL_HINTS = (
+    *(":/", "_auth", "_password", "npm_", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-"),
+    *("bearer", "authorization", "token="),
 )
+_CREDENTIAL_HINT = re.compile("|".join(_CREDENTIAL_HINTS), re.IGNORECASE)
 # GitHub obeys "::command::" at the start of a line and "##[command]" anywhere, Azure Pipelines "##vso[" and
 # TeamCity "##teamcity[". A pair loses its first character wherever it stands, as a wrap may move it.
 _CI_COMMAND = re.compile(r":(?=:)|#(?=#\w{0,20}\[)")
@@ -60,6 +62,7 @@ _INVISIBLE = re.compile(
 )
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # a str of Python holds no pairs of them
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+!|>~:.-]")
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _MAX_MARKS = 2  # combining marks on one letter; more of them climb over the lines around
 
@@ -126,7 +129,11 @@ def to_json(value: Any) -> str:
     What is not ASCII is written as ``\uXXXX``, so that the text is inert in a terminal, and so is the one
     character that would make a CI command of a string. A lone surrogate, which has no UTF-8, is spelled out.
     """
-    return inert_json(json.dumps(_masked(value), ensure_ascii=True, separators=(",", ":")))
+    text = _ENCODER.encode(value)
+    lower = text.lower()
+    if "\\u" in lower or any(hint in lower for hint in _CREDENTIAL_HINTS):  # of ASCII alone: else look closely
+        text = _ENCODER.encode(_masked(value))
+    return inert_json(text)
 
 
 def inert_json(text: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,7 @@ import msgspec
 import pytest
 
 from npmguard.config import Cache, Config, Cooldown, Feed
+from npmguard.intel.malware import Bounds, KnownMalware, Record, Source, Statement
 from npmguard.lockfile.reader import read_lockfile
 from npmguard.model import ScanReport, Verdict
 from npmguard.registry.npmrc import NpmConfig
@@ -124,6 +127,29 @@ def test_where_an_entry_stands_in_the_lock_makes_no_difference(project: Project)
     (package,) = project.scan().packages
     assert package.verdict is Verdict.CLEAN
     assert package.line > 3, "the line is that of the lock as it is now"
+
+
+def test_a_scan_that_recalls_everything_does_not_load_what_judges(project: Project) -> None:
+    project.judged()
+    lock = str(project.folder / "project/package-lock.json")
+    code = f"""
+import sys
+from pathlib import Path
+from npmguard.config import Cache, Config, Feed
+from npmguard.lockfile.reader import read_lockfile
+from npmguard.registry.npmrc import NpmConfig
+from npmguard.scanner import Scanner
+cache = Cache(directory={str(project.cache)!r})
+config = Config(jobs=1, feed=Feed(required=False, online=False), cache=cache)
+with Scanner(config, NpmConfig(registry={project.server.url!r})) as scanner:
+    report = scanner.scan(read_lockfile(Path({lock!r}), config.limits))
+print(report.packages[0].verdict.value, *sorted(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    verdict, *modules = done.stdout.split()
+    assert verdict == "clean"
+    slow = {"npmguard.judge", "npmguard.pool", "networkx", "yara_x", "tree_sitter", "cryptography", "requests"}
+    assert not slow & set(modules)
 
 
 def test_a_document_that_the_registry_confirms_is_as_good_as_a_fresh_one(project: Project) -> None:
@@ -260,13 +286,21 @@ def test_what_an_age_has_a_part_in_is_judged_at_every_scan(project: Project) -> 
 def test_what_is_called_malware_later_is_not_recalled(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npmguard.intel.malware import Bounds, KnownMalware, Record, Source, Statement
-
     project.judged()
     record = Record("MAL-0000-1", Source.OSV, "2020-01-01", "bad", "https://osv.example/")
     known = KnownMalware({NAME: (Statement(record, Bounds(("1.0.0",))),)})
     monkeypatch.setattr("npmguard.intel.gather.gather", lambda *_, **__: known)
     assert project.verdict() is Verdict.MALICIOUS
+
+
+def test_what_becomes_known_of_another_version_is_heeded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.judged()
+    record = Record("MAL-0000-1", Source.OSV, "2020-01-01", "bad", "https://osv.example/")
+    known = KnownMalware({NAME: (Statement(record, Bounds(("0.9.0",))),)})
+    monkeypatch.setattr("npmguard.intel.gather.gather", lambda *_, **__: known)
+    assert project.verdict() is Verdict.UNVERIFIED, "it may have been the baseline"
 
 
 def test_a_version_that_is_not_clean_is_never_recalled(project: Project) -> None:
