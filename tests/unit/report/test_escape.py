@@ -144,3 +144,9 @@ def test_json_is_ascii_obeyed_by_nobody_and_reads_back_as_it_was(text: str) -> N
 def test_a_huge_text_costs_no_more_than_its_length(piece: str) -> None:
     shown = escape.terminal(piece * (5_000_000 // len(piece)), 80)
     assert len(shown) <= 80 * 2
+
+
+def test_json_masks_what_only_a_comparison_without_case_finds() -> None:
+    """The kelvin sign is k where case is left out of account."""
+    text = "https://r.example/x?to\u212aen=abc"
+    assert json.loads(escape.to_json([text])) == [escape.mask(text)] != [text]
