@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from npmguard.detect.circumstances import Circumstances
 from npmguard.detect.kept import FORMAT, KeptCode, KeptFile, pack, places_of
 from npmguard.detect.linked import are_linked, seem_linked
-from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting, View
+from npmguard.detect.match import MANIFEST, Candidate, FileSightings, Hit, Hits, Matcher, Sighting
 from npmguard.detect.own_files import ArchiveFiles, Mentions
 from npmguard.detect.prefilter import Prefilter
 from npmguard.errors import LimitExceeded
@@ -505,7 +505,7 @@ def _is_left_out(file: PackageFile) -> bool:
 
 def _fired(matcher: Matcher, files: Iterable[FileSightings], manifest: Hits) -> tuple[str, ...]:
     fired = {name for each in files for name in each.whole.fired()}
-    fired.update(View(matcher.ruleset, manifest).fired())
+    fired.update(matcher.view(manifest).fired())
     return tuple(sorted(fired))
 
 

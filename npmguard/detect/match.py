@@ -75,6 +75,7 @@ class Matcher:
         self._named: dict[tuple[str, str], tuple[Clause, ...]] = {}
         self._texts = {kind: Texts(self._by_kind.get(kind, ())) for kind in _TEXTS}
         self._interest: Interest | None = None
+        self._nothing = View(ruleset, {})  # what holds where nothing was seen is found out once
 
     @property
     def interest(self) -> Interest:
@@ -96,7 +97,11 @@ class Matcher:
                 seen = _see(clause, fact)
                 if seen is not None:
                     hits.setdefault(clause, []).append(Hit(facts.path, seen, fact))
-        return FileSightings(self.ruleset, facts, hits)
+        return FileSightings(self.ruleset, facts, hits, self.view(hits))
+
+    def view(self, hits: Hits) -> View:
+        """The signals that *hits* make."""
+        return View(self.ruleset, hits) if hits else self._nothing
 
     def join(self, files: Sequence[FileSightings]) -> list[FileSightings]:
         """The same files of one package, with the flows of values that go through several of them."""
@@ -144,10 +149,10 @@ class Matcher:
         """
         ordered = sorted(files, key=lambda each: each.path)
         package = {each.path: each for each in ordered}
+        whole = self.view(merge([*(each.hits for each in ordered), manifest]))
         for rule in self.ruleset.rules:
             check()
             if rule.scope is Scope.PACKAGE:
-                whole = View(self.ruleset, merge([*(each.hits for each in ordered), manifest]))
                 sightings = whole.sightings(rule.match)
                 if sightings:
                     yield Candidate(rule, sightings[0].places[0].file, sightings)
@@ -228,10 +233,13 @@ class View:
         self._signals = ruleset.signals
         self._hits = hits
         self._seen: dict[str, tuple[Hit, ...] | None] = {}
+        self._fired: tuple[str, ...] | None = None
 
     def fired(self) -> tuple[str, ...]:
         """The ids of all signals that hold, sorted."""
-        return tuple(name for name in self._signals if self.signal(name) is not None)
+        if self._fired is None:
+            self._fired = tuple(name for name in self._signals if self.signal(name) is not None)
+        return self._fired
 
     def signal(self, name: str) -> tuple[Hit, ...] | None:
         """Where the signal was seen, or None where it does not hold."""
@@ -301,10 +309,12 @@ class View:
 class FileSightings:
     """What the clauses saw in one file."""
 
-    def __init__(self, ruleset: Ruleset, facts: FileFacts, hits: Mapping[Clause, list[Hit]]) -> None:
+    def __init__(
+        self, ruleset: Ruleset, facts: FileFacts, hits: Mapping[Clause, list[Hit]], whole: View
+    ) -> None:
         self.path = facts.path
         self.hits: Hits = hits
-        self.whole = View(ruleset, hits)
+        self.whole = whole
         self._ruleset = ruleset
         self.facts = facts
         self._places = {clause: _Places(each) for clause, each in hits.items()}
