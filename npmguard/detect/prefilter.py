@@ -153,8 +153,20 @@ class Prefilter:
         built = b"\n" + built  # each thing that is built stands in a line of its own
         more, others = self._scan(built)
         if _WORDS in more and _CERTAIN not in more and not more <= fired:
-            more, others = self._scan(content + built)  # one half of a name may be built, the other be there
+            more, others = self._together(content, built, fired | more)
         return fired | more, addresses | others
+
+    def _together(
+        self, content: bytes, built: bytes, found: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """What holds for *content* with *built* after it, where each alone has what was *found*.
+
+        One half of a name may be built, the other be there.
+        """
+        patterns = self._conditions.patterns
+        held = patterns.holding(content[max(len(content.rstrip()) - _ACROSS, 0) :] + built)
+        held.update(found.intersection(patterns.names.values()))
+        return self._told(held, content + built)
 
     def _possible_in(self, window: bytes, means: frozenset[Means]) -> bool:
         """Whether a rule is possible in a part of a large file, by what stands in that part."""
@@ -162,7 +174,10 @@ class Prefilter:
         return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
-        held = self._conditions.patterns.holding(content)
+        return self._told(self._conditions.patterns.holding(content), content)
+
+    def _told(self, held: set[str], content: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        """All that holds for *content*, which has the patterns *held*."""
         seldom, addresses = seldom_held(content)
         held.update(seldom)
         held.update(self._conditions.circuit.holding(held))
@@ -255,6 +270,7 @@ _CERTAIN = "certain"  # possible, wherever in the file the words for it stand
 # is rare (addresses, their patterns, an obfuscator's marks, files of secrets) counts wherever it stands.
 _WINDOW = 64 * 1024
 _STEP = 48 * 1024
+_ACROSS = 4 * 1024  # bytes of a file that a pattern may have before what is built
 _FLOW_FROM, _FLOW_TO = "flow_from", "flow_to"  # one end of a flow that may go through several files
 _SPELLED = frozenset({Source.FORM_INPUT, Source.FILE})  # what is told of them stands in the code
 _ASSUMED, _LOOSE, _TIGHT = "assumed", "loose", "tight"

