@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from npmguard.javascript.wallets import accepted_kinds, may_be_part, to_re2
 
 _WINDOW = 2_048  # bytes on either side in which a literal's ends are looked for
-_MOST_TEXTS = 64  # in one file that are looked at one by one
+_MOST_TEXTS = 256  # in one file that are looked at one by one
 _SURE = (
     rb"(?i:\b(?:bc1|ltc1)[\[\](){}|\\.?*+qp]|bitcoincash)"  # a prefix that nothing else has
     rb"|\]\[(?:[^\]\n:; ]{1,80}\]\[){6}|\\[wd](?:\\{1,2}[wd]){7}"  # a repetition written out

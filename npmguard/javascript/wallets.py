@@ -55,6 +55,7 @@ _VERSIONS = {
 }
 
 # Every address has one of these shapes; what has none costs one regular expression and no checksum.
+_BRACKETS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()]", re.DOTALL)  # not those of classes or escaped
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{40}", re.ASCII)
 _CHECKED58 = re.compile(rf"[13LMT][{_BASE58}]{{25,33}}", re.ASCII)
 _SEGWIT = re.compile(r"(?:bc1|ltc1)[a-z0-9]{11,87}|(?:BC1|LTC1)[A-Z0-9]{11,87}", re.ASCII)
@@ -228,9 +229,9 @@ def may_be_part(pattern_source: str) -> bool:
     """Whether a pattern may be joined with others to one that is meant for addresses.
 
     So it is when six characters or more of an address match it, and when a character that no address has
-    in its middle stops it. What RE2 cannot express may be.
+    in its middle stops it. What RE2 cannot express may be, but for groups that begin or end in another part.
     """
-    source = pattern_source.removeprefix("^").removesuffix("$")
+    source = _balanced(pattern_source.removeprefix("^").removesuffix("$"))
     compiled = _compile(source, "i") if len(source) <= _PATTERN_LENGTH else None
     if compiled is None:
         return True
@@ -240,6 +241,19 @@ def may_be_part(pattern_source: str) -> bool:
         for forms in _forms().values()
         for form in forms
     )
+
+
+def _balanced(source: str) -> str:
+    """A part of a pattern, with the brackets that the other parts have for its groups."""
+    opened = missing = 0
+    for bracket in _BRACKETS.findall(source):
+        if bracket == "(":
+            opened += 1
+        elif bracket == ")" and opened:
+            opened -= 1
+        elif bracket == ")":
+            missing += 1
+    return "(?:" * missing + source + ")" * opened
 
 
 def _longest(pattern: _Pattern, text: str) -> int:

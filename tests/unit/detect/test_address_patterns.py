@@ -5,7 +5,7 @@ import re
 import pytest
 
 from npmguard.detect.address_patterns import recognises_addresses
-from npmguard.javascript.wallets import accepted_kinds
+from npmguard.javascript.wallets import accepted_kinds, may_be_part
 
 ETHEREUM = "0x[a-fA-F0-9]{40}"
 BITCOIN = "(?:[13][a-km-zA-HJ-NP-Z1-9]{25,34}|bc1[a-z0-9]{39,59})"
@@ -21,6 +21,10 @@ FOR_ADDRESSES = {
     "half of a string": 'const tail = "[a-fA-F0-9]{40}"; new RegExp("0x" + tail)',
     "a quarter of a string": 'const d = "[a-f0-9]{10}"; new RegExp("0x" + d + d + d + d)',
     "an open group": 'new RegExp("(0x[a-fA-F0-9]{40}" + ")")',
+    "a closed group": 'new RegExp("(" + "0x[a-fA-F0-9]{40})")',
+    "the rest of a group's beginning": 'new RegExp("(" + "?:0x[a-fA-F0-9]{40})")',
+    "groups of both kinds": 'new RegExp("(" + "0x|1)([a-fA-F0-9]{40}" + ")")',
+    "a bracket in a class": 'new RegExp("[()\\\\]?(0x[a-fA-F0-9]{40}" + ")")',
     "template": f"new RegExp(`{ETHEREUM}`)",
     "template on lines": f"const all = `\n{ETHEREUM}\n`; new RegExp(all.trim())",
     "a count that is joined to it": 'new RegExp("0x[a-f0-9]{" + length + "}")',
@@ -52,6 +56,7 @@ FOR_OTHERS = {
     "digits": "const p = `\\\\d{${precision}}`;",
     "tabs": "const p = new RegExp(`^[ \\\\t]{${indent}}`, 'gm');",
     "IPv6": "const p = /^(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$/i;",
+    "code between quotes": """i(a===')'&&b('x'));let o=g(s),c=/^#[0-9a-f]{6}$/i;f(u===')'||c.test(o))""",
     "escapes": "const p = /\\u0BC1\\u0BC2/;",
 }
 
@@ -66,6 +71,11 @@ def test_is_silent_on_patterns_for_something_else(code: str) -> None:
     assert not recognises_addresses(code.encode())
 
 
+def test_code_whose_brackets_are_of_other_places_is_no_part_of_a_pattern() -> None:
+    assert not may_be_part("));let o=g(s),c=/^#[0-9a-f]{6}$/;f(u===(")
+    assert may_be_part("0x|1)([0-9a-f]{40}")
+
+
 def test_is_no_narrower_than_what_rules_ask() -> None:
     patterns = [code for code in FOR_ADDRESSES.values() for code in re.findall(r"/([^/\n]+)/", code)]
     accepted = [pattern for pattern in patterns if accepted_kinds(pattern, "")]
@@ -75,6 +85,6 @@ def test_is_no_narrower_than_what_rules_ask() -> None:
 
 
 def test_gives_up_on_a_line_in_which_nobody_knows_where_a_literal_begins() -> None:
-    line = "a/b;" * 200 + "c=/[0-9a-f]{40}/;" + "d/e;" * 200
+    line = "a=/b/;" * 200 + "c=/[0-9a-f]{40}/;" + "d=/e/;" * 200
 
     assert recognises_addresses(line.encode())
