@@ -35,30 +35,36 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 
 def library_forms(transforms: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
-    """Every library in every form: its name and version, the form, and the ``.tgz``."""
+    """Every library in every form: its name and version, the form, and the ``.tgz``.
+
+    A library is transformed by itself, so that none of them costs all the work where one takes too long.
+    """
     sources = {library: _sources(library, paths) for library, paths in LIBRARIES.items()}
     for transform in transforms:
         if transform == "bundle":
             continue  # needs the files that these import, too
-        jobs = {
-            f"{library}/{path}": {
-                "transform": transform,
-                "path": path,
-                "text": text,
-                "module": path.startswith("esm/"),
-                "entry": path,
-            }
-            for library, texts in sources.items()
-            for path, text in texts.items()
-        }
-        twins = (
-            twins_of(transform, jobs) if transform != "plain" else {k: str(v["text"]) for k, v in jobs.items()}
-        )
         for library, texts in sources.items():
             name, _, version = library.rpartition("@")
-            files = {path: twins[f"{library}/{path}"].encode() for path in texts}
+            files = {path: text.encode() for path, text in _transformed(transform, texts).items()}
             files["package.json"] = json.dumps({"name": name, "version": version}).encode()
             yield library, transform, pack(files)
+
+
+def _transformed(transform: str, texts: Mapping[str, str]) -> Mapping[str, str]:
+    """The files of one library in one form."""
+    if transform == "plain":
+        return texts
+    jobs = {
+        path: {
+            "transform": transform,
+            "path": path,
+            "text": text,
+            "module": path.startswith("esm/"),
+            "entry": path,
+        }
+        for path, text in texts.items()
+    }
+    return twins_of(transform, jobs)
 
 
 def _sources(library: str, paths: Iterable[str]) -> dict[str, str]:

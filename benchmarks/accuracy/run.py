@@ -112,14 +112,21 @@ def fixtures() -> Iterator[str]:
 
 
 def libraries() -> Iterator[str]:
-    """Judge honest libraries in every form, and yield those that are called malicious."""
+    """Judge honest libraries in every form, print the verdicts, and yield those that are called malicious."""
     print(f"\nhonest libraries: {', '.join(LIBRARIES)}")
+    counts: dict[str, dict[Verdict, int]] = defaultdict(lambda: defaultdict(int))
+    told: list[str] = []
     for name, form, files in library_forms(ALL_TRANSFORMS):
         result = judge(files)
+        counts[form][result.verdict] += 1
         if result.verdict is not Verdict.CLEAN:
-            print(f"    {name} as {form}: {result.verdict} {result.rules} {result.unverified or ''}")
+            told.append(f"{name} as {form}: {result.verdict} {result.rules} {result.unverified or ''}")
         if result.verdict is Verdict.MALICIOUS:
             yield f"{name} as {form} is called malicious"
+    print("\n" + " ".join(["form".ljust(22), *(verdict.value.rjust(14) for verdict in Verdict)]))
+    for form, found in counts.items():
+        print(" ".join([form.ljust(22), *(str(found[verdict]).rjust(14) for verdict in Verdict)]))
+    print(f"\nnot clean: {len(told)}", *told, sep="\n    ")
 
 
 def _scan(path: Path) -> Mapping[str, Any]:

@@ -172,7 +172,8 @@ class FlowCalls:
         text = self._values.constant(call)
         if text is not None:
             self._values.text(vertex, text, call.start_byte)
-            return
+            if not self._values.leaves_out:
+                return
         name, method = callee.path.name, callee.method
         if method in _NO_RESULT or name in {"Object.keys", "require"}:
             return
@@ -269,7 +270,7 @@ class FlowCalls:
             parts.append(callee.receiver)
         edge = Edge.PART if is_path else Edge.VALUE
         for part in parts:
-            if self._values.constant(part) is None:
+            if self._values.constant(part) is None or self._values.leaves_out:
                 self._values.depend(vertex, part, (), edge)
         return True
 

@@ -425,7 +425,7 @@ class FlowValues:
     def _part(self, vertex: int, part: Node) -> None:
         """Something that a text is made of; what is constant has been looked at as part of the text."""
         inner = part.named_child(0) if part.type == "template_substitution" else part
-        if self.constant(inner) is None:
+        if self.constant(inner) is None or self.leaves_out:
             self.depend(vertex, inner, (), Edge.VALUE)
 
     def _computed(self, vertex: int, node: Node, operator: str) -> None:
@@ -445,6 +445,11 @@ class FlowValues:
         if node.type == "call_expression" and self._folded:
             return self.program.constants.settled(node)
         return self.program.constants.text(node)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a constant may hide where a value comes from, since something was left out to work it out."""
+        return self.program.constants.evaluation.partial
 
     def pieces(self, node: Node, depth: int = 0) -> str:
         """The text that *node* stands for, with a NUL for each part of it that is not constant."""

