@@ -86,6 +86,7 @@ GATES = {
     [
         "if (gate()) return 'ok'; else return process.env[key]",
         "return gate() ? 'ok' : process.env[key]",
+        "const made = (function () { if (gate()) return 'ok'; else return process.env[key] })(); return made",
         "const box = { v: 'ok' }; if (!gate()) { box.v = process.env[key] } return box.v",
     ],
 )
