@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from queue import Empty
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
@@ -18,7 +18,6 @@ from npmguard import timing
 from npmguard.model import Sandbox, TarballAnalysis
 from npmguard.protocol import ENOUGH, GRACE, HEADER, Settings, send
 from npmguard.sandbox.enter import require
-from npmguard.waiting import WaitingLine
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,9 +49,9 @@ class AnalysisPool:
     """As many worker processes as *jobs*, started when first needed; safe to call from many threads.
 
     ``analyse`` blocks its caller until a worker is free, so that the callers' number bounds the bytes in
-    flight; of those who wait, the largest tarball goes first. *require_sandbox* has no package read by a worker
-    that is not in the whole sandbox. *compiled* is where the prefilter's compiled conditions come from, and
-    where they are put; without it, each worker compiles them.
+    flight. *require_sandbox* has no package read by a worker that is not in the whole sandbox. *compiled* is
+    where the prefilter's compiled conditions come from, and where they are put; without it, each worker
+    compiles them.
     """
 
     def __init__(
@@ -78,7 +77,9 @@ class AnalysisPool:
             _Worker(settings, turn, compiled, self._closed, require_sandbox=require_sandbox, timed=timed)
             for _ in range(jobs or os.cpu_count() or 1)
         ]
-        self._line = WaitingLine(self._workers)
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +95,7 @@ class AnalysisPool:
         Raises:
             SandboxError: the sandbox is required, and a worker could not put it in place.
         """
-        worker = self._line.take(len(tarball))
+        worker = self._idle.get()
         try:
             if self._closed.is_set():
                 return "the scan was stopped"
@@ -108,7 +109,7 @@ class AnalysisPool:
             worker.end()
             return f"the process that read it {error}"
         finally:
-            self._line.give_back(worker, len(tarball))
+            self._idle.put(worker)
 
     @property
     def sandbox(self) -> Sandbox | None:
@@ -123,8 +124,8 @@ class AnalysisPool:
             worker.signal()
         for _ in self._workers:
             try:
-                self._line.take(timeout=1.0).end()
-            except Empty:
+                self._idle.get(timeout=1.0).end()
+            except queue.Empty:
                 break
         self._turn.close()
 

@@ -30,7 +30,7 @@ from benchmarks.speed.inputs import (
 )
 from benchmarks.speed.measure import Command, Row, run, spread
 from npmguard.compiled import CompiledRules
-from npmguard.config import Limits, Network
+from npmguard.config import Limits
 from npmguard.detect.rule import load_ruleset
 from npmguard.detect.ruleset import ruleset_digest
 from npmguard.pool import AnalysisPool
@@ -246,7 +246,7 @@ def _by_workers(jobs: int, chosen: list[bytes]) -> float:
     compiled = CompiledRules(None, ruleset_digest())
     with (
         AnalysisPool(jobs, (), Limits(), compiled=compiled) as pool,
-        ThreadPoolExecutor(Network().threads) as threads,  # as many as a scan has
+        ThreadPoolExecutor(jobs) as threads,
     ):
         for _ in range(2):  # until each has started
             list(threads.map(pool.analyse, [chosen[0]] * jobs))
