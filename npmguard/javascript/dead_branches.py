@@ -21,6 +21,7 @@ from npmguard.javascript.tree import operator_of, sides, way_to
 from npmguard.javascript.values import UNKNOWN, Value, truth
 
 _MAX_LOOKED_AT = 5_000  # places of one file
+_MAX_STEPS = 200_000  # nodes around them
 _MAX_NAMED = 16  # names in a condition
 _MAX_ALIASES = 8  # names of one object
 _MAX_USES = 2_000  # of one name
@@ -53,6 +54,7 @@ class DeadBranches:
         self._known: dict[int, bool] = {}
         self._decided: dict[int, bool | None] = {}
         self._kept: dict[Binding, bool] = {}
+        self._steps = _MAX_STEPS
 
     def close(self) -> None:
         """Let go of what refers back to this."""
@@ -69,7 +71,8 @@ class DeadBranches:
             return True
         known = self._known.get(offset)
         if known is None:
-            known = self._known[offset] = len(self._known) < _MAX_LOOKED_AT and self._look(offset)
+            able = len(self._known) < _MAX_LOOKED_AT and self._steps > 0
+            known = self._known[offset] = able and self._look(offset)
         return known
 
     def held(self, offset: int) -> bool:
@@ -84,6 +87,7 @@ class DeadBranches:
 
     def _look(self, offset: int) -> bool:
         way = way_to(self._index.root, offset, offset + 1)
+        self._steps -= len(way)
         for around, inner in pairwise(way):
             if self._is_dead(around, inner):
                 if not self.held(offset):
@@ -184,12 +188,13 @@ class DeadBranches:
         pending = list(names)
         while pending:
             binding = pending.pop()
-            if len(binding.uses) > _MAX_USES or len(seen) > _MAX_ALIASES:
+            if len(binding.uses) > _MAX_USES or len(seen) > _MAX_ALIASES or self._steps < 0:
                 return False
             if len(binding.definitions) != 1 or self._writes().get(binding):
                 return False
             for use in binding.uses:
                 way = way_to(self._index.root, use, use + len(binding.name))
+                self._steps -= len(way)
                 alias = self._alias_at(way)
                 if alias is not None and alias not in seen:
                     seen.add(alias)

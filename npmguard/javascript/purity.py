@@ -204,7 +204,8 @@ class Purity:
         for at in range(bisect_left(names, start), len(names)):
             if names[at] >= end:
                 break
-            if not self._dead.holds(names[at]):
+            self._work -= 1
+            if self._work < 0 or not self._dead.holds(names[at]):
                 return True
         return False
 
