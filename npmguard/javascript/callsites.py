@@ -163,7 +163,7 @@ def returns(function: Node) -> list[Node]:
 
 def unwrap(node: Node) -> Node:
     """The expression inside parentheses, TypeScript's assertions and ``await``."""
-    while node.type in _WRAPPERS:
+    while node.type in WRAPPERS:
         inner = [child for child in node.named_children if child.type != "comment"]
         if not inner:
             break
@@ -171,7 +171,7 @@ def unwrap(node: Node) -> Node:
     return node
 
 
-_WRAPPERS = frozenset(
+WRAPPERS = frozenset(
     {
         "parenthesized_expression",
         "non_null_expression",
@@ -181,3 +181,4 @@ _WRAPPERS = frozenset(
         "await_expression",
     }
 )
+"""Kinds of nodes that stand for the expression inside them."""

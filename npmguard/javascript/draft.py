@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from npmguard.javascript.callsites import unwrap
+from npmguard.javascript.callsites import WRAPPERS, unwrap
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.paths import Path
 from npmguard.javascript.program import Program
@@ -121,7 +121,10 @@ class Draft:
         """Remember that a callee or target is not read, nor what it is in parentheses."""
         while True:
             self._consumed.add((node.start_byte, node.end_byte))
-            inner = node.named_children[-1] if node.type == "sequence_expression" else unwrap(node)
+            kind = node.type
+            if kind not in WRAPPERS and kind != "sequence_expression":
+                return
+            inner = node.named_children[-1] if kind == "sequence_expression" else unwrap(node)
             if inner.id == node.id:
                 return
             node = inner

@@ -128,11 +128,14 @@ class SelfDefence:
         """The texts, as literals or as what a decoder makes."""
         constants, index = self._program.constants, self._program.index
         found = 0
-        candidates = [
-            node
-            for node in index.of("string")
-            if self._program.text[node.start_byte + 1 : node.start_byte + 5] in _STARTS
-        ]
+        text = self._program.text
+        candidates: list[Node] = []
+        if any(start in text for start in _STARTS):
+            candidates = [
+                node
+                for node in index.of("string")
+                if text[node.start_byte + 1 : node.start_byte + 5] in _STARTS
+            ]
         if constants.evaluation.decodes:
             candidates += [
                 call

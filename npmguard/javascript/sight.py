@@ -17,8 +17,9 @@ _TABLE = 2  # lines beside it that are set in to the same column
 _BLANK = rb"(?:[ \t\v\f]|\xc2\xa0|\xe3\x80\x80|\xe2\x80[\x80-\x8a\xaf])"
 _LEAST_RUN = b" " * 30  # blanks, which are LEAST columns where they are tabs
 _RUN = re.compile(rb"(?<![ \t\v\f])" + _BLANK + rb"{%d,}+(?=[^\s/*])" % len(_LEAST_RUN))
-_TO_SPACES = bytes.maketrans(b"\t\v\f", b"   ")
-_WIDE = (b"\xc2\xa0", b"\xe3\x80\x80", b"\xe2\x80")  # or the beginning of one
+_BLANKS = b"\t\v\f\xc2\xa0\xe3\x80\xe2\xaf" + bytes(range(0x81, 0x8B))  # all bytes of them, besides the space
+_TO_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
+_SPACES = re.compile(rb" *+")
 _INDENT = re.compile(_BLANK + rb"*+")
 _TEXT = frozenset(
     {
@@ -64,18 +65,14 @@ def pushed(text: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _runs(text: bytes) -> Iterator[re.Match[bytes]]:
-    """The runs of blanks; those of ASCII are looked for as bytes, which is faster than any expression."""
-    if any(wide in text for wide in _WIDE):
-        yield from _RUN.finditer(text)
-        return
+    """The runs of blanks, in stretches of their bytes: those are found faster than by any expression."""
     spaces = text.translate(_TO_SPACES)
     start = spaces.find(_LEAST_RUN)
     while start >= 0:
-        match = _RUN.match(text, start)
-        if match is not None:
-            yield match
-        blanks = _INDENT.match(text, start)
-        start = spaces.find(_LEAST_RUN, start + len(_LEAST_RUN) if blanks is None else blanks.end())
+        stretch = _SPACES.match(spaces, start)
+        end = len(text) if stretch is None else stretch.end()
+        yield from _RUN.finditer(text, start, min(end + 1, len(text)))
+        start = spaces.find(_LEAST_RUN, end)
 
 
 def _is_layout(text: bytes, line: int, start: int, end: int, stop: int) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
+from operator import itemgetter
 
 from tree_sitter import Node
 
@@ -26,6 +28,7 @@ _ROOTS = _FUNCTIONS | frozenset(
     }
 )
 _STATEMENT_ENDS = frozenset({b"", b";", b"{", b"}"})
+_POSITION = itemgetter(0)
 _ENDS = re.compile(rb"\s*(?:;|\}|\Z)")
 
 
@@ -39,7 +42,7 @@ class Strings:
         self._text = draft.program.text
         self._constants = draft.program.constants
         self._interest = draft.relevance.interest
-        self._found: list[tuple[str, tuple[int, int]]] = []
+        self._found: list[tuple[str, tuple[int, int], bool]] = []  # and whether it is wanted for sure
 
     def draw(self) -> None:
         """Add all that are wanted; a REGEX made by a call is added by what draws calls."""
@@ -60,28 +63,32 @@ class Strings:
         nodes = self._program.index.of("string")
         least = interest.string_length
         if least > 1:
-            exact = {value.encode("utf-8", "replace") for value in interest.string_values}
             raws = [text[node.start_byte + 1 : node.end_byte - 1] for node in nodes]
-            nodes = [nodes[position] for position in self._likely(raws, exact, least)]
-        for node in self._program.in_time(nodes):
+            likely = [(nodes[position], held) for position, held in self._likely(raws, least)]
+        else:
+            likely = [(node, None) for node in nodes]
+        for node, held in self._program.in_time(likely):
             value = self._constants.fold(node)
             if isinstance(value, str):
-                self._add(value, (node.start_byte, node.end_byte))
+                told = values.as_text(value)
+                sure = held is not None and told.encode("utf-8", "replace") == held
+                self._found.append((told, (node.start_byte, node.end_byte), sure))
 
-    def _likely(self, raws: Sequence[bytes], exact: set[bytes], least: int) -> list[int]:
-        """The positions of spelled literals that may be wanted."""
+    def _likely(self, raws: Sequence[bytes], least: int) -> list[tuple[int, bytes | None]]:
+        """The positions of spelled literals that may be wanted, and the bytes in which the pattern is found."""
         pattern = self._interest.string_pattern
-        found = []
+        exact = _exact(self._interest.string_values)
+        found: list[tuple[int, bytes | None]] = []
         doubtful = []
         for position, raw in enumerate(raws):
-            if len(raw) >= least or b"\\" in raw or b"&" in raw or raw in exact:
-                found.append(position)
+            if len(raw) >= least or raw in exact or b"\\" in raw or b"&" in raw:
+                found.append((position, None))
             else:
                 doubtful.append(position)
         if pattern is not None:
             places = _holding([raws[position] for position in doubtful], pattern)
-            found.extend(doubtful[place] for place in places)
-            found.sort()
+            found.extend((doubtful[place], raws[doubtful[place]]) for place in places)
+            found.sort(key=_POSITION)
         return found
 
     def _templates(self) -> None:
@@ -158,15 +165,15 @@ class Strings:
         return path.known and path.name in folding.FUNCTIONS
 
     def _add(self, value: str, span: tuple[int, int]) -> None:
-        self._found.append((values.as_text(value), span))
+        self._found.append((values.as_text(value), span, False))
 
     def _add_wanted(self) -> None:
         """Add those of the strings found that are wanted, all looked at together."""
         interest, pattern = self._interest, self._interest.string_pattern
         wanted = []
         doubtful = []
-        for position, (text, _span) in enumerate(self._found):
-            if len(text) >= interest.string_length or text in interest.string_values:
+        for position, (text, _span, sure) in enumerate(self._found):
+            if sure or len(text) >= interest.string_length or text in interest.string_values:
                 wanted.append(position)
             else:
                 doubtful.append(position)
@@ -174,7 +181,7 @@ class Strings:
             encoded = [self._found[position][0].encode("utf-8", "replace") for position in doubtful]
             wanted.extend(doubtful[place] for place in _holding(encoded, pattern))
         for position in sorted(wanted):
-            text, span = self._found[position]
+            text, span, _sure = self._found[position]
             decoded = self._draft.is_hidden(text, span)
             self._draft.add(FactKind.STRING, "", span, value=text, decoded=decoded)
 
@@ -185,6 +192,11 @@ def add_regex(draft: Draft, node: Node, source: str, flags: str) -> None:
     if interest.regexes and len(source) >= interest.regex_length:
         decoded = draft.is_hidden(source, node)
         draft.add(FactKind.REGEX, "", node, value=source, args=(flags,), decoded=decoded)
+
+
+@lru_cache(64)
+def _exact(texts: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(text.encode("utf-8", "replace") for text in texts)
 
 
 def _holding(texts: Sequence[bytes], pattern: BytesPattern) -> list[int]:

@@ -118,8 +118,10 @@ class Wrapping:
             how, node, steps, function, _default = binding.definitions[0]
             last: str | None = None
             if how is How.VALUE and node is not None:
-                step = steps[-1] if steps else None
-                last = step if isinstance(step, str) else self._last_of(node) if not steps else None
+                if steps:
+                    last = steps[-1] if isinstance(steps[-1], str) else None
+                elif node.type in _REFERENCES:
+                    last = self._last_of(node)
             elif how is How.PARAMETER and self._program.sites.known(function):
                 last = "".join(self._names.of_binding(binding).segments[-1:])
             if last:

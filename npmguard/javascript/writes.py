@@ -62,7 +62,7 @@ class Writes:
             if kind in MEMBERS:
                 self._assign(left, kind, node, right)
                 continue
-            target = unwrap(left)
+            target = left if kind == "identifier" else unwrap(left)
             self._draft.consume(target)
             if target.type not in _PATTERNS:
                 self._assign(target, target.type, node, right)
