@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TypeVar
 
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node
 
 from npmguard.javascript.bindings import CLASSES, FUNCTIONS, Binding, How, pattern_names
 from npmguard.javascript.callsites import arguments, unwrap
@@ -14,7 +14,6 @@ from npmguard.javascript.flow_names import ELEMENT, Key
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.program import Program
 from npmguard.javascript.reach import MAX_CANDIDATES, Reach
-from npmguard.javascript.syntax import BY_START, MAX_DEPTH, Grammar
 
 _Item = TypeVar("_Item")
 Keys = tuple[Key, ...]
@@ -183,10 +182,7 @@ class Stores:
     @cached_property
     def _returns(self) -> dict[int, list[Node]]:
         found: dict[int, list[Node]] = {}
-        cursor = QueryCursor(_returns_in(self._program.grammar))
-        cursor.set_max_start_depth(MAX_DEPTH)
-        nodes = cursor.captures(self._program.index.root).get("return", [])
-        for node in sorted(nodes, key=BY_START):
+        for node in self._program.index.of("return"):
             given = [child for child in node.named_children if child.type != "comment"][:1]
             if given:
                 found.setdefault(self._scopes.function_at(node.start_byte), []).extend(given)
@@ -257,8 +253,3 @@ class Stores:
             if owner:
                 found.setdefault(owner, []).append(node)
         return found
-
-
-@cache
-def _returns_in(grammar: Grammar) -> Query:
-    return Query(grammar.language, "[(return_statement) (yield_expression)] @return")

@@ -170,4 +170,7 @@ def without_types(nodes: Captures) -> Captures:
         index = bisect_right(starts, node.start_byte) - 1
         return index < 0 or node.start_byte >= spans[index][1]
 
-    return {kind: [node for node in found if kept(node)] for kind, found in nodes.items()}
+    return {
+        kind: found if kind == "return" else [node for node in found if kept(node)]
+        for kind, found in nodes.items()
+    }

@@ -32,8 +32,10 @@ class Slice:
 
 def slice_of(binding: Binding, index: Index, purity: Purity) -> Slice | None:
     """The statements of one block that give a variable all its values, with those that they need."""
+    if not purity.writes().get(binding):
+        return None
     points = _points(binding, purity)
-    if points is None or not purity.writes().get(binding):
+    if points is None:
         return None
     if not _DECODES.search(index.text, max(points[0] - _AROUND, 0), points[-1] + _AROUND):
         return None

@@ -70,6 +70,7 @@ _QUERY: Final = """
 [(while_statement) (do_statement)] @loop
 (field_definition) @field
 [(import_statement) (export_statement)] @module
+[(return_statement) (yield_expression)] @return
 """
 _TYPESCRIPT_QUERY: Final = (
     _QUERY.replace("(field_definition)", "(public_field_definition)")
