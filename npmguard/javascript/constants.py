@@ -22,7 +22,7 @@ from npmguard.javascript.index import MEMBERS, Index
 from npmguard.javascript.objects import MAX_NESTING, Objects
 from npmguard.javascript.purity import Root
 from npmguard.javascript.scopes import Scopes
-from npmguard.javascript.tree import operands, operator_of, sides
+from npmguard.javascript.tree import operands, operation, operator_of
 from npmguard.javascript.values import NULL, UNDEFINED, UNKNOWN, Regex, TooLarge, Value
 
 FOLDED_CALLS = folding.METHODS | {name.rpartition(".")[2] for name in folding.FUNCTIONS} | {"call", "apply"}
@@ -261,7 +261,7 @@ class Constants(Objects):
         return value if isinstance(value, (tuple, str, bytes)) else None
 
     def _identifier(self, node: Node) -> Value:
-        binding = self._scopes.binding(node)
+        binding = self._scopes.at(node.start_byte)
         if binding is None:
             return _GLOBALS.get(self._scopes.name(node), UNKNOWN)
         value = self.of_binding(binding)
@@ -332,11 +332,11 @@ class Constants(Objects):
         chain: list[tuple[str, Node]] = []
         left = node
         while left.type == "binary_expression":
-            pair = sides(left)
-            if pair is None:
+            parts = operation(left)
+            if parts is None:
                 return UNKNOWN
-            chain.append((operator_of(left), pair[1]))
-            left = pair[0]
+            left, operator, right = parts
+            chain.append((operator, right))
         summed = [self.fold(left)]
         for operator, right in reversed(chain):
             if summed[-1] is UNKNOWN:
@@ -484,7 +484,7 @@ class Constants(Objects):
 
     def root_of(self, callee: Node) -> Root | None:
         """The function of the file that a plain name means, if calls of it can be worked out."""
-        binding = self._scopes.binding(callee)
+        binding = self._scopes.at(callee.start_byte)
         if binding is None:
             return None
         if binding not in self._callable:

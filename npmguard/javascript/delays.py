@@ -9,6 +9,7 @@ from npmguard.javascript.program import Program
 from npmguard.javascript.tree import Place
 
 _TIMERS = frozenset({"setTimeout", "timers.setTimeout", "timers/promises.setTimeout", "setInterval"})
+_LAST = frozenset(name.rpartition(".")[2] for name in _TIMERS)
 _SHORTEST = 3 * 60 * 60 * 1000  # milliseconds; sandboxes watch for minutes
 
 
@@ -22,7 +23,8 @@ class LongDelays:
     def find(self) -> Iterator[Place]:
         """The calls that set one."""
         index, names, constants = self._program.index, self._program.names, self._program.constants
-        timers = [call for call, _callee, _kind, path in self._program.called() if path.name in _TIMERS]
+        called = self._program.called_as(_LAST)
+        timers = [call for call, _callee, _kind, path in called if path.name in _TIMERS]
         for call, callee, _kind in self._program.in_time(index.calls_of((b"setTimeout",))):
             if names.path(callee).name in _TIMERS:
                 timers.append(call)

@@ -65,7 +65,7 @@ class FileCalls:
 
     def _likely(self, names: frozenset[str]) -> Iterator[tuple[Node, Path]]:
         """The calls that may be of those names, with what they call."""
-        for call, _callee, kind, path in self.program.called():
+        for call, _callee, kind, path in self.program.called_as(names):
             if kind in _CALLEES:
                 yield call, path
         spelled = frozenset(name.encode() for name in names)

@@ -279,6 +279,8 @@ def is_address(text: str) -> bool:
 def places_in(text: str) -> Iterator[Source | Sink]:
     """What the file of a path is, for paths that are known for what they hold or do."""
     text = text.replace("\\", "/")
+    if _anywhere().search(text) is None:
+        return
     for meaning, pattern in _places():
         if pattern.search(text):
             yield meaning
@@ -286,12 +288,21 @@ def places_in(text: str) -> Iterator[Source | Sink]:
 
 @cache
 def _places() -> tuple[tuple[Source | Sink, re.Pattern[str]], ...]:
-    tables: list[tuple[Source | Sink, tuple[str, ...]]] = [
+    return tuple((meaning, _segments(places)) for meaning, places in _tables())
+
+
+@cache
+def _anywhere() -> re.Pattern[str]:
+    """One of all places together; most texts are none."""
+    return _segments([place for _meaning, places in _tables() for place in places])
+
+
+def _tables() -> list[tuple[Source | Sink, tuple[str, ...]]]:
+    return [
         *words.PLACES.items(),
         (Sink.WORKFLOW, words.WORKFLOW_PLACES),
         (Sink.SHELL_PROFILE, words.PROFILE_PLACES),
     ]
-    return tuple((meaning, _segments(places)) for meaning, places in tables)
 
 
 def _segments(places: Sequence[str]) -> re.Pattern[str]:

@@ -17,7 +17,7 @@ from npmguard.javascript.edit_distance import LESS, MAX_BYTES, is_loop
 from npmguard.javascript.index import MEMBERS
 from npmguard.javascript.paths import Root
 from npmguard.javascript.program import Program
-from npmguard.javascript.tree import Place, first_child, inside, operator_of, sides
+from npmguard.javascript.tree import Place, first_child, inside, operation, operator_of
 
 _TEXTUAL = re.compile(
     rb"\[[^\]]{1,40}\]\s*[!=]==?|[!=]==?\s*[\w$.]{1,40}\[|\.(?:charAt|charCodeAt|codePointAt|startsWith|endsWith"
@@ -126,9 +126,10 @@ class Choices:
     def _kept_in_loops(self) -> Iterator[Node]:
         """``if (d < least) { least = d; best = candidate; }`` and what minifiers make of it."""
         for node in self._program.in_time(self._less):
-            pair = sides(node)
-            if pair is None:
+            parts = operation(node)
+            if parts is None:
                 continue
+            pair = parts[0], parts[2]
             if any(side.type in _NUMBERS for side in pair):
                 continue
             call = next((made for side in pair if (made := self._comparing_side(side)) is not None), None)
@@ -215,10 +216,10 @@ class Choices:
     def _compared_twice(self) -> Iterator[Node]:
         """``distance(a, x) - distance(a, y)`` or ``<``: one comparison of one text with two candidates."""
         for node in self._program.in_time([*self._index.operations("-"), *self._less]):
-            pair = sides(node)
-            if pair is None:
+            parts = operation(node)
+            if parts is None:
                 continue
-            left, right = pair
+            left, _operator, right = parts
             if left.type == "call_expression" and right.type == "call_expression":
                 if self._same_comparison(left, right) and self._decides(node):
                     yield node

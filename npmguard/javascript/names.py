@@ -174,7 +174,7 @@ class Names:
         how, node, path, _function, _default = binding.definitions[0]
         if how is not How.VALUE or node is None or path or node.type != "identifier":
             return None
-        return self._scopes.binding(node)
+        return self._scopes.at(node.start_byte)
 
     def _nested(self, node: Node) -> Path:
         """The path of a node that another one is told in terms of."""

@@ -25,6 +25,7 @@ _STRINGS = frozenset({"string", "template_string", "binary_expression"})
 _MAKERS = frozenset({"string", "template_string", "array", "function_expression", "arrow_function"})
 _LEAST_STRINGS = 2
 _LEAST_PASSING = 3  # functions in one place that only call what they are given
+_EVALUATORS = frozenset({"eval", "Function"})
 _MAX_TRAPS = 20
 
 
@@ -174,8 +175,8 @@ class Packed:
 
     def find(self) -> Iterator[Place]:
         """The calls of ``eval`` that are given the result of a function which stands there."""
-        for call, _callee, kind, path in self._program.called():
-            if kind != "identifier" or path.name not in {"eval", "Function"}:
+        for call, _callee, kind, path in self._program.called_as(_EVALUATORS):
+            if kind != "identifier" or path.name not in _EVALUATORS:
                 continue
             given = arguments(call)
             maker = given[0] if given and given[0].type == "call_expression" else None

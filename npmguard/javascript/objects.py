@@ -123,12 +123,13 @@ class Objects(ABC):
         """The function or class that an expression is or names, if there is just one."""
         for _ in range(MAX_NESTING):
             node = unwrap(node)
-            if node.type in FUNCTIONS:
+            kind = node.type
+            if kind in FUNCTIONS:
                 return node
-            if node.type == "sequence_expression":
+            if kind == "sequence_expression":
                 node = node.named_children[-1]
                 continue
-            binding = self._scopes.binding(node) if node.type == "identifier" else None
+            binding = self._scopes.at(node.start_byte) if kind == "identifier" else None
             if binding is None or len(binding.definitions) != 1:
                 return None
             definition = binding.definitions[0]
@@ -236,10 +237,11 @@ class Objects(ABC):
         binding: Binding | None = None
         for _ in range(MAX_NESTING):
             node = unwrap(node)
-            if node.type == "object":
+            kind = node.type
+            if kind == "object":
                 return node, binding
-            if node.type == "identifier":
-                binding = self._scopes.binding(node)
+            if kind == "identifier":
+                binding = self._scopes.at(node.start_byte)
                 if binding is None or len(binding.definitions) != 1:
                     return None, None
                 definition = binding.definitions[0]
@@ -251,7 +253,7 @@ class Objects(ABC):
                 if inner is None or path:
                     return None, None
                 node = inner
-            elif node.type in MEMBERS and self._nesting < MAX_NESTING:
+            elif kind in MEMBERS and self._nesting < MAX_NESTING:
                 base, name = node.child_by_field_name("object"), self.property_name(node)
                 self._nesting += 4
                 found = None if base is None or name is None else self.property_node(base, name)

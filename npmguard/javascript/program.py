@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tree_sitter import Node
@@ -37,7 +37,6 @@ class Program:
         """Work out scopes and calls; constants and names are worked out when they are asked for."""
         text = self.text = parsed.text
         self.typed = parsed.grammar.typed
-        self.grammar = parsed.grammar
         self.index = Index(text, root, nodes)
         self.scopes = Scopes(self.index)
         self.sites = CallSites(self.index, self.scopes)
@@ -45,6 +44,7 @@ class Program:
         self.names = Names(self.scopes, self.constants)
         self.late = False
         self._called: list[CalledPath] | None = None
+        self._called_as: dict[str, list[int]] | None = None
         self.holders: frozenset[bytes] | None = None  # these are remembered for those that work them out
         self.hidden: frozenset[bytes] | None = None
         self.last_segments: dict[Binding, bytes] = {}
@@ -60,6 +60,17 @@ class Program:
             calls = self.in_time(self.index.calls)
             self._called = [(call, callee, kind, path(callee)) for call, callee, kind in calls]
         return self._called
+
+    def called_as(self, names: Collection[str]) -> list[CalledPath]:
+        """Those of :meth:`called` whose name ends in one of *names*, which have no dot in them, in order."""
+        if self._called_as is None:
+            self._called_as = {}
+            for position, (_call, _callee, _kind, path) in enumerate(self.called()):
+                if path.segments:
+                    last = path.segments[-1].rpartition(".")[2]
+                    self._called_as.setdefault(last, []).append(position)
+        called, positions = self.called(), [at for name in names for at in self._called_as.get(name, ())]
+        return [called[position] for position in sorted(positions)]
 
     def in_time(self, items: Sequence[_Item], step: int = 256) -> Iterator[_Item]:
         """The items, until the time for this file is over; then :attr:`late` is set. Asked every *step*."""

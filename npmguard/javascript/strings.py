@@ -156,7 +156,7 @@ class Strings:
 
     def _decodes(self, callee: Node) -> bool:
         """Whether a plain name is, or is an alias of, a function that is folded."""
-        binding = self._program.scopes.binding(callee)
+        binding = self._program.scopes.at(callee.start_byte)
         if binding is None:
             return self._program.scopes.name(callee) in _FUNCTIONS
         if self._constants.root_of(callee) is not None:

@@ -57,16 +57,25 @@ def operator_of(node: Node) -> str:
     return "" if operator is None else operator.type
 
 
+def operation(binary: Node) -> tuple[Node, str, Node] | None:
+    """The operands of a binary expression around its operator."""
+    parts = binary.children
+    if len(parts) == 3:  # no comment is in it
+        return parts[0], parts[1].type, parts[2]
+    pair = sides(binary)
+    return None if pair is None else (pair[0], operator_of(binary), pair[1])
+
+
 def operands(chain: Node) -> list[Node]:
     """The operands of a chain of ``+``, in order."""
     found = []
     node: Node | None = chain
-    while node is not None and node.type == "binary_expression" and operator_of(node) == "+":
-        pair = sides(node)
-        if pair is None:
+    while node is not None and node.type == "binary_expression":
+        parts = operation(node)
+        if parts is None or parts[1] != "+":
             break
-        found.append(pair[1])
-        node = pair[0]
+        found.append(parts[2])
+        node = parts[0]
     if node is not None:
         found.append(node)
     found.reverse()
