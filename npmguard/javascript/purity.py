@@ -70,6 +70,7 @@ class Purity:
     def close(self) -> None:
         """Let go of what refers back to this."""
         self._dead.close()
+        del self._dead  # which asks this in turn
         self._constant = _nothing_known
 
     @property
