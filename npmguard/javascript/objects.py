@@ -57,7 +57,13 @@ class Objects(ABC):
 
     def holders(self) -> frozenset[bytes]:
         """The names that hold an object literal."""
-        return frozenset(each.name for each in self._scopes.bindings if self._literal_of(each) is not None)
+        found = set[bytes]()
+        for binding in self._scopes.bindings:
+            if len(binding.definitions) == 1:  # as :meth:`_literal_of` has it
+                how, node, path, _function, _default = binding.definitions[0]
+                if how is How.VALUE and node is not None and not path and node.type == "object":
+                    found.add(binding.name)
+        return frozenset(found)
 
     def object_literal(self, node: Node) -> Node | None:
         """The object literal that *node* stands for, if it is one."""

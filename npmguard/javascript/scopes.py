@@ -90,7 +90,7 @@ class Scopes:
         following, beyond = 1, len(text) + 2
         next_start = scopes[1].start if len(scopes) > 1 else beyond
         end, mentioned = scopes[0].end, mentions[0]
-        uses, labels = self.uses, self._labels
+        uses, labels, get = self.uses, self._labels, active.get
         for node in identifiers:
             start = node.start_byte
             if start >= next_start or start >= end:
@@ -109,23 +109,16 @@ class Scopes:
             if start in bound or start in labels:
                 continue
             name = text[start : node.end_byte]
-            binding = active.get(name)
+            binding = get(name)
+            if binding is None and b"\\" in name:
+                name = spelled(name)
+                binding = get(name)
             if binding is not None:
                 bound[start] = binding
                 binding.uses.append(start)
                 uses.append(start)
                 mentioned.add(binding)
-                continue
-            if b"\\" in name:
-                name = spelled(name)
-                binding = active.get(name)
-                if binding is not None:
-                    bound[start] = binding
-                    binding.uses.append(start)
-                    uses.append(start)
-                    mentioned.add(binding)
-                    continue
-            if name in unbound:
+            elif name in unbound:
                 unbound[name].append(start)
             else:
                 unbound[name] = [start]
