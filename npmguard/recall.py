@@ -38,12 +38,14 @@ class Grounds(msgspec.Struct, frozen=True, array_like=True):
     ``documents`` are the packuments that were looked into, by name, each by its digest; ``keys`` is the digest
     of the registry's answer about its signing keys, ``since`` when (UTC) its age began not to matter,
     ``malicious`` the versions of that package that were known to be malware, and that no baseline may be.
+    ``program`` is the digest of what judged, which another version of npmguard replaces in its place.
     """
 
     documents: tuple[tuple[str, bytes], ...]
     keys: bytes
     since: datetime
-    malicious: tuple[str, ...] = ()
+    malicious: tuple[str, ...]
+    program: bytes
 
 
 class Recall:
@@ -51,14 +53,14 @@ class Recall:
 
     Args:
         cache: where they are kept.
-        scope: whatever else has a say in a judgement, such as the settings.
+        scope: the settings, and whatever else may differ between scans that take turns.
+        rules: the digest of the rules in force.
     """
 
-    def __init__(self, cache: EvidenceCache, scope: Iterable[bytes]) -> None:
+    def __init__(self, cache: EvidenceCache, scope: bytes, rules: bytes) -> None:
         self._cache = cache
-        self._scope = sha256(program_digest())
-        for part in scope:
-            self._scope.update(len(part).to_bytes(8, "big") + part)
+        self._scope = sha256(scope)
+        self.program = sha256(program_digest() + rules).digest()
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(tuple[Grounds, Judgement])
 

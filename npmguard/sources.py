@@ -173,6 +173,7 @@ class Sources:
         grounds, judgement = found
         stands = (
             judgement.verdict is Verdict.CLEAN
+            and grounds.program == self._recall.program
             and grounds.since <= self.now
             and (package.name, own) in grounds.documents
             and all(name == package.name or self.client.held(name) == it for name, it in grounds.documents)
@@ -193,7 +194,7 @@ class Sources:
             return
         malicious = self._malicious_beside(package)
         if malicious is not None:
-            grounds = Grounds(tuple(sorted(documents.items())), keys, since, malicious)
+            grounds = Grounds(tuple(sorted(documents.items())), keys, since, malicious, self._recall.program)
             self._recall.put(package, registry, grounds, judgement)
 
     def _malicious_beside(self, package: LockedPackage) -> tuple[str, ...] | None:
@@ -210,8 +211,8 @@ class Sources:
         if self.facts or self.domains is not None or not self.evidence.cache.is_private:
             return None
         modes = bytes((self.offline, self.prefilter))
-        digests = (self.ruleset + self._known_indicators).encode()
-        return Recall(self.evidence.cache, (modes, digests, msgspec.msgpack.encode(self.config)))
+        scope = msgspec.msgpack.encode((modes, self._known_indicators, self.config))
+        return Recall(self.evidence.cache, scope, self.ruleset.encode())
 
     @property
     def _known_indicators(self) -> str:

@@ -263,6 +263,24 @@ def test_a_scan_of_another_kind_judges_for_itself(project: Project, mode: str) -
     assert project.verdict(**modes) is Verdict.UNVERIFIED
 
 
+def test_another_version_of_npmguard_judges_anew_and_keeps_that_in_the_place_of_the_old(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.judged()
+    monkeypatch.setattr("npmguard.recall.program_digest", lambda: b"another version")
+    assert project.verdict() is Verdict.UNVERIFIED
+    project.server.publish(NAME, "1.0.0", PLAIN)
+    assert project.verdict() is Verdict.CLEAN
+    assert _judgements(project) == 1
+
+
+def _judgements(project: Project) -> int:
+    with sqlite3.connect(project.cache / "evidence.db") as database:
+        (count,) = database.execute("SELECT count(*) FROM evidence WHERE kind = 'judgement'").fetchone()
+    database.close()
+    return int(count)
+
+
 def test_a_clock_that_was_set_back_recalls_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.judged()
     real = time.time
@@ -306,7 +324,4 @@ def test_what_becomes_known_of_another_version_is_heeded(
 def test_a_version_that_is_not_clean_is_never_recalled(project: Project) -> None:
     project.lock(integrity=sri(b"other bytes"))
     assert project.verdict() is not Verdict.CLEAN
-    with sqlite3.connect(project.cache / "evidence.db") as database:
-        (count,) = database.execute("SELECT count(*) FROM evidence WHERE kind = 'judgement'").fetchone()
-    database.close()
-    assert count == 0
+    assert _judgements(project) == 0
