@@ -135,42 +135,43 @@ class Prefilter:
         means = frozenset(each for each in Means if each in fired)
         if _CERTAIN in fired:
             return fired, addresses
-        fired, addresses = self._with_built(content, means, fired, addresses)
+        fired, addresses, built = self._with_built(content, means, fired, addresses)
         if len(content) > _WINDOW and _POSSIBLE in fired and _CERTAIN not in fired:
-            near = any(self._possible_in(window, means) for window in _windows(content))
+            near = any(self._possible_in(window, means, built) for window in _windows(content))
             fired = fired if near else fired - {_POSSIBLE}
         return fired, addresses
 
     def _with_built(
         self, content: bytes, means: frozenset[Means], fired: frozenset[str], addresses: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """What holds for *content* together with the texts that it could make of its literals."""
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """What holds for *content* with the texts that it could make of its literals, and for these alone."""
         if not means or (_POSSIBLE in fired and len(content) <= _WINDOW):
-            return fired, addresses
-        built = unfold(content, means)
-        if not built:
-            return fired, addresses
-        built = b"\n" + built  # each thing that is built stands in a line of its own
-        more, others = self._scan(built)
-        if _WORDS in more and _CERTAIN not in more and not more <= fired:
-            more, others = self._together(content, built, fired | more)
-        return fired | more, addresses | others
+            return fired, addresses, frozenset()
+        text = unfold(content, means)
+        if not text:
+            return fired, addresses, frozenset()
+        text = b"\n" + text  # each thing that is built stands in a line of its own
+        built, others = self._scan(text)
+        known, fired = fired, fired | built
+        if _WORDS in built and _CERTAIN not in built and not built <= known:
+            # one half of a name may be built, the other be there; each alone has told what it has
+            end = content[max(len(content.rstrip()) - _ACROSS, 0) :] + text
+            held = self._conditions.patterns.holding(end)
+            held.update(fired)
+            more, across = self._told(held, end)
+            return more, addresses | others | across, built
+        return fired, addresses | others, built
 
-    def _together(
-        self, content: bytes, built: bytes, found: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """What holds for *content* with *built* after it, where each alone has what was *found*.
+    def _possible_in(self, window: bytes, means: frozenset[Means], built: frozenset[str]) -> bool:
+        """Whether a rule is possible in a part of a large file, by what stands in that part.
 
-        One half of a name may be built, the other be there.
+        *built* is all that the texts have that the file could make: a part can make no others.
         """
-        patterns = self._conditions.patterns
-        held = patterns.holding(content[max(len(content.rstrip()) - _ACROSS, 0) :] + built)
-        held.update(found.intersection(patterns.names.values()))
-        return self._told(held, content + built)
-
-    def _possible_in(self, window: bytes, means: frozenset[Means]) -> bool:
-        """Whether a rule is possible in a part of a large file, by what stands in that part."""
         fired, addresses = self._scan(window)
+        if _POSSIBLE in fired:
+            return True
+        if not built or _POSSIBLE not in self._conditions.circuit.holding(fired | built):
+            return False
         return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
