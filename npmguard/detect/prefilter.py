@@ -29,6 +29,7 @@ from npmguard.detect.hiding import EVALUATION, HIDING, SHAPE_MARKS
 from npmguard.detect.patterns import Patterns
 from npmguard.detect.rule import Entry, Match, Rule, Ruleset, Runs, Scope, clauses_of, uses
 from npmguard.detect.seldom import HAS_ADDRESS, HAS_PATTERN, OUT_OF_SIGHT, PUSHED, SCREENS, seldom_held
+from npmguard.detect.seldom import NAMES as SELDOM
 from npmguard.detect.shape_marks import SHAPE_GROUPS
 from npmguard.detect.unfold import Means, unfold
 from npmguard.javascript.flow_marks import Mark, MarkKind, Marks, sink_marks, source_marks
@@ -137,7 +138,8 @@ class Prefilter:
             return fired, addresses
         fired, addresses, built = self._with_built(content, means, fired, addresses)
         if len(content) > _WINDOW and _POSSIBLE in fired and _CERTAIN not in fired:
-            near = any(self._possible_in(window, means, built) for window in _windows(content))
+            most = built.union(fired.intersection(SELDOM))
+            near = any(self._possible_in(window, means, most) for window in _windows(content))
             fired = fired if near else fired - {_POSSIBLE}
         return fired, addresses
 
@@ -162,17 +164,17 @@ class Prefilter:
             return more, addresses | others | across, built
         return fired, addresses | others, built
 
-    def _possible_in(self, window: bytes, means: frozenset[Means], built: frozenset[str]) -> bool:
+    def _possible_in(self, window: bytes, means: frozenset[Means], most: frozenset[str]) -> bool:
         """Whether a rule is possible in a part of a large file, by what stands in that part.
 
-        *built* is all that the texts have that the file could make: a part can make no others.
+        *most* is what few files have and this one has, and what the texts have that it could make: a part can
+        have no more of either.
         """
-        fired, addresses = self._scan(window)
-        if _POSSIBLE in fired:
-            return True
-        if not built or _POSSIBLE not in self._conditions.circuit.holding(fired | built):
+        held = self._conditions.patterns.holding(window)
+        if _POSSIBLE not in self._conditions.circuit.holding(held | most):
             return False
-        return _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
+        fired, addresses = self._told(held, window)
+        return _POSSIBLE in fired or _POSSIBLE in self._with_built(window, means, fired, addresses)[0]
 
     def _scan(self, content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         return self._told(self._conditions.patterns.holding(content), content)
