@@ -17,6 +17,7 @@ from npmguard.model import FactKind
 _THROUGH = frozenset({b"call", b"apply", b"bind"})
 _DEFINERS = frozenset(name.rpartition(".")[2].encode() for name in DEFINERS | ACCESSOR_DEFINERS)
 _LOADERS = frozenset({b"require", b"_load", b"import"})
+_CALLING = ("call", "apply")
 _BORROWED = frozenset({"Function.prototype.call.call", "Function.prototype.apply.call"})
 _MAX_THROUGH = 4  # calls of calls (``f.call.call(…)``) that are seen through
 
@@ -129,7 +130,10 @@ def called_through(names: Names, path: Path, given: list[Node] | None) -> tuple[
     for _ in range(_MAX_THROUGH):
         if not path.segments:
             break
-        last, before = path.segments[-1], path.segments[:-1]
+        last = path.segments[-1]
+        if not last.endswith(_CALLING):
+            break
+        before = path.segments[:-1]
         if path.name in _BORROWED and given:
             path, given = Path(path.root, (*names.path(given[0]).segments, before[-1])), given[1:]
         elif path.name == "Reflect.apply" and given:

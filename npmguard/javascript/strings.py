@@ -12,6 +12,7 @@ from operator import itemgetter
 from tree_sitter import Node
 
 from npmguard.javascript import folding, values
+from npmguard.javascript.bindings import Binding
 from npmguard.javascript.constants import FOLDED_CALLS
 from npmguard.javascript.draft import Draft
 from npmguard.javascript.interest import BytesPattern
@@ -42,6 +43,7 @@ class Strings:
         self._text = draft.program.text
         self._constants = draft.program.constants
         self._interest = draft.relevance.interest
+        self._decoding: dict[Binding, bool] = {}
         self._found: list[tuple[str, tuple[int, int], bool]] = []  # and whether it is wanted for sure
 
     def draw(self) -> None:
@@ -159,10 +161,14 @@ class Strings:
         binding = self._program.scopes.at(callee.start_byte)
         if binding is None:
             return self._program.scopes.name(callee) in _FUNCTIONS
-        if self._constants.root_of(callee) is not None:
-            return True
-        path = self._program.names.of_binding(binding)
-        return path.known and path.name in folding.FUNCTIONS
+        known = self._decoding.get(binding)
+        if known is None:
+            known = self._constants.root_of(callee) is not None
+            if not known:
+                path = self._program.names.of_binding(binding)
+                known = path.known and path.name in folding.FUNCTIONS
+            self._decoding[binding] = known
+        return known
 
     def _add(self, value: str, span: tuple[int, int]) -> None:
         self._found.append((values.as_text(value), span, False))
