@@ -333,6 +333,8 @@ class FlowValues:
 
     def _known(self, vertex: int, path: Path, keys: Keys, at: int) -> bool:
         """Add what is known of a name; whether it is a source."""
+        if not path.known:
+            return False
         found = read_source(path, keys)
         if found is not None:
             self.source(vertex, *found, at)
