@@ -1,8 +1,8 @@
 """Byte patterns that one pass of RE2 answers for nearly every file.
 
-A yara-x pattern is searched by a few of its bytes that stand together. Runs of blanks, lists of numbers and
-characters outside ASCII have none that are rare, so that yara-x would try them all over a file: nine patterns
-took half the time of 2,700. Here RE2 asks for all of them at once, and for each one only where any is.
+Runs of blanks and lists of numbers are repetitions that have to be counted all over a file, which takes
+Vectorscan longer than most of its patterns together. Here RE2 asks for all of them at once, then for either
+half of them where any is, down to each one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Screens:
@@ -26,16 +26,8 @@ class Screens:
 
     def holding(self, content: bytes) -> frozenset[str]:
         """The names of the patterns that *content* has."""
-        ascii_only = content.isascii()
-        plain, others = self._compiled
-        groups = (plain,) if ascii_only else (plain, others)
-        return frozenset(
-            name
-            for together, each in groups
-            if together.search(content) is not None
-            for name, pattern in each
-            if pattern.search(content) is not None
-        )
+        groups = self._compiled[:1] if content.isascii() else self._compiled
+        return frozenset(name for group in groups for name in _found(group, content))
 
     @cached_property
     def _compiled(self) -> tuple[_Group, _Group]:
@@ -57,8 +49,13 @@ def any_of(patterns: Iterable[bytes]) -> Pattern:
     return _compile(b"|".join(b"(?:" + pattern + b")" for pattern in patterns))
 
 
-_Group = tuple[Pattern, tuple[tuple[str, Pattern], ...]]
-"""What finds any of some patterns, and those by name."""
+class _Group(NamedTuple):
+    """What finds any of some patterns; which of them is told by its halves, or by the name of the only one."""
+
+    pattern: Pattern
+    halves: tuple[_Group, ...]
+    name: str
+
 
 _HIGH = re.compile(rb"\\x[89a-f][0-9a-f]|\[\\x[89a-f]")
 
@@ -69,7 +66,18 @@ def _bytes_of(pattern: str) -> bytes:
 
 def _group(patterns: list[tuple[str, bytes]]) -> _Group:
     together = any_of(pattern for _, pattern in patterns)
-    return together, tuple((name, _compile(pattern)) for name, pattern in patterns)
+    if len(patterns) < 2:
+        return _Group(together, (), patterns[0][0] if patterns else "")
+    middle = len(patterns) // 2
+    return _Group(together, (_group(patterns[:middle]), _group(patterns[middle:])), "")
+
+
+def _found(group: _Group, content: bytes) -> Iterator[str]:
+    if group.pattern.search(content) is not None:
+        if group.name:
+            yield group.name
+        for half in group.halves:
+            yield from _found(half, content)
 
 
 def _compile(pattern: bytes) -> Pattern:

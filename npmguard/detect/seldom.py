@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from npmguard.detect.address_patterns import MARKS, recognises_addresses
 from npmguard.detect.hiding import NUMBERS, SHAPE_MARKS, UNSEEN
 from npmguard.detect.screens import Screens, any_of
-from npmguard.detect.shape_marks import LONG_WAITS
 from npmguard.javascript.wallets import SOLANA, address_kind
 
 if TYPE_CHECKING:
@@ -24,24 +23,36 @@ PUSHED: Final = "pushed"
 """Something stands out of sight behind blanks."""
 
 OUT_OF_SIGHT: Final = "code-out-of-sight"
-SCREENS: Final = Screens((*NUMBERS, *LONG_WAITS, *SHAPE_MARKS[OUT_OF_SIGHT], *UNSEEN))
+SCREENS: Final = Screens((*NUMBERS, *SHAPE_MARKS[OUT_OF_SIGHT], *UNSEEN))
 NAMES: Final = (HAS_ADDRESS, HAS_PATTERN, PUSHED, *SCREENS.names.values())
 """All that :func:`seldom_held` may tell of a file."""
 
 _BLANKS = frozenset(SCREENS.names[mark] for mark in SHAPE_MARKS[OUT_OF_SIGHT])  # something may be pushed
 _AROUND = b"\"'`,;|\\bfnrtv"
 # Anything shaped like an address; its checksum decides. An escape before it is no part of it.
-_CHECKED_SHAPE = (
-    rb"0[xX][0-9a-fA-F]{40}|[13LMT][1-9A-HJ-NP-Za-km-z]{25,33}"
-    rb"|(?i:bc1|ltc1)[a-zA-Z0-9]{11,87}|[qpQP][a-zA-Z0-9]{41}"
+_ADDRESS_SHAPE = (
+    rb"(?:\b|\\[bfnrtv])(0[xX][0-9a-fA-F]{40}|[13LMT][1-9A-HJ-NP-Za-km-z]{25,33}"
+    rb"|(?i:bc1|ltc1)[a-zA-Z0-9]{11,87}|[qpQP][a-zA-Z0-9]{41}|[1-9A-HJ-NP-Za-km-z]{32,44})\b"
 )
-_KEY_SHAPE = rb"[1-9A-HJ-NP-Za-km-z]{32,44}"  # of Solana, without a checksum
-_ADDRESS_SHAPE = rb"(?:\b|\\[bfnrtv])(" + _CHECKED_SHAPE + rb"|" + _KEY_SHAPE + rb")\b"
-# What addresses_of finds something in has one of these: many names are as long, but a key stands alone.
+# What addresses_of finds something in has one of these. Names are as long, but 25 bytes of which the first is a
+# version make 34 characters of base58, the first two in a range, and less only where it is zero; and a key has
+# a digit and stands alone.
+_58 = rb"[1-9A-HJ-NP-Za-km-z]"
+_VERSIONED = rb"|".join(
+    (
+        rb"1" + _58 + rb"{25,33}",
+        rb"(?:3[1-9A-HJ-NP-R]|L[K-NP-Za-i]|M[7-9A-HJ-NP-X]|T[9A-HJ-NP-Z])" + _58 + rb"{32}",
+    )
+)
+_OTHERS = rb"0[xX][0-9a-fA-F]{40}|(?i:bc1|ltc1)[a-zA-Z0-9]{11,87}|[qpQP][a-zA-Z0-9]{41}"
+_KEY = b"|".join(
+    rb"[A-HJ-NP-Za-km-z]{%d}[1-9]" % before + _58 + rb"{%d,%d}" % (max(31 - before, 0), 43 - before)
+    for before in range(44)
+)
 _SEPARATES = rb"[\"'`,;|\\\t-\r\x1c-\x20\x85\xa0]"  # the quotes of _AROUND, and what str.isspace() is true of
 _ANY_ADDRESS = (
-    rb"(?:\b|\\[bfnrtv])(?:" + _CHECKED_SHAPE + rb")\b",
-    rb"(?:^|" + _SEPARATES + rb"|\\[bfnrtv])" + _KEY_SHAPE + rb"(?:$|" + _SEPARATES + rb")",
+    rb"(?:\b|\\[bfnrtv])(?:" + _VERSIONED + rb"|" + _OTHERS + rb")\b",
+    rb"(?:^|" + _SEPARATES + rb"|\\[bfnrtv])(?:" + _KEY + rb")(?:$|" + _SEPARATES + rb")",
 )
 
 

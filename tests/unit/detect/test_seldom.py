@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from npmguard.detect.address_patterns import recognises_addresses
@@ -16,7 +16,7 @@ from npmguard.detect.seldom import (
     seldom_held,
 )
 from npmguard.javascript.sight import pushed
-from tests.fixture_addresses import KINDS, burn_address
+from tests.fixture_addresses import KINDS, base58, base58check, burn_address
 
 BLANKS = {SCREENS.names[mark] for mark in SHAPE_MARKS[OUT_OF_SIGHT]}
 ADDRESSES = {kind: burn_address(kind, 0x2A).encode() for kind in KINDS}
@@ -107,6 +107,40 @@ def test_leaves_out_nothing_that_a_pass_of_its_own_would_find(parts: list[bytes]
     text = b"".join(parts)
 
     assert seldom_held(text) == told_one_by_one(text)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([0x00, 0x05, 0x30, 0x32, 0x41]), st.binary(min_size=20, max_size=20))
+@example(0x00, bytes(20))
+@example(0x05, bytes(20))
+@example(0x05, b"\xff" * 20)
+@example(0x30, bytes(20))
+@example(0x30, b"\xff" * 20)
+@example(0x32, bytes(20))
+@example(0x32, b"\xff" * 20)
+@example(0x41, bytes(20))
+@example(0x41, b"\xff" * 20)
+def test_finds_an_address_of_any_version_and_payload(version: int, payload: bytes) -> None:
+    address = base58check(version, payload)
+
+    assert seldom_held(f"const to = [{address}]".encode()) == (
+        frozenset({HAS_ADDRESS}),
+        frozenset({address.lower()}),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(min_value=0, max_value=8), st.binary(min_size=32, max_size=32), st.sampled_from(EDGES))
+def test_finds_every_key_that_the_pass_of_its_own_finds(zeros: int, key: bytes, edge: bytes) -> None:
+    text = edge + base58(bytes(zeros) + key[zeros:]).encode() + edge
+
+    assert seldom_held(text) == told_one_by_one(text)
+
+
+@pytest.mark.parametrize("length", range(30, 46))
+def test_takes_a_word_for_a_key_by_its_length_and_digit(length: int) -> None:
+    for text in [b"a" * length, *(b"a" * at + b"7" + b"b" * (length - at - 1) for at in range(length))]:
+        assert seldom_held(b"'" + text + b"'") == told_one_by_one(b"'" + text + b"'")
 
 
 def test_everything_is_told_of_some_text() -> None:
