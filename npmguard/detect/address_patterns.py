@@ -27,6 +27,7 @@ MARKS: Final = (_SURE, _COUNTED)
 """Patterns of single bytes in RE2's spelling, of which one is in all that :func:`recognises_addresses`."""
 
 _ENDS = re.compile(rb"""(?<!\\)(?:\\\\)*([/"'`\n])""")
+_BODY = re.compile(rb"(?:[^/\\\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*\])*+")
 _FLAGS = re.compile(rb"[dgimsuvy]*")
 _CLASS = re.compile(rb"\[\^?(?:[^\]\\\n]|\\.){0,200}\]$|\\.$|\.$")
 # What stands before a slash that divides, and after one that ends a literal.
@@ -75,6 +76,12 @@ def _joins(source: str) -> bool:
     return not whole and to_re2(source) is not None and may_be_part(source)
 
 
+def _end_of_body(content: bytes, begin: int) -> int:
+    """Where a literal ends that begins there: at the first slash that is neither escaped nor in a class."""
+    body = _BODY.match(content, begin)
+    return -1 if body is None else body.end()
+
+
 class _Around:
     """What may be the string or literal around a place."""
 
@@ -88,8 +95,8 @@ class _Around:
         opening = [at for at, each in self._begins if each == b"/" and at >= self._line]
         closing = [at for at, each in self._stops if each == b"/" and at <= self._over]
         self._opening = [at for at in opening if not _DIVIDES.search(content[max(at - 13, 0) : at - 1])]
-        self._closing = [at for at in closing if _ENDED.match(content[at + 1 : at + 24])]
-        self.texts = max(len(self._opening) * len(self._closing), 1)
+        self._closing = {at for at in closing if _ENDED.match(content[at + 1 : at + 24])}
+        self.texts = max(len(self._opening), 1)
         """How many literals there may be."""
 
     def meant(self) -> bool:
@@ -142,7 +149,8 @@ class _Around:
     def _literals(self) -> Iterator[tuple[int, int, str]]:
         """Where a literal may be between slashes, and the letters after."""
         for begin in self._opening:
-            for stop in self._closing:
+            stop = _end_of_body(self._content, begin)
+            if stop in self._closing:
                 flags = _FLAGS.match(self._content, stop + 1)
                 yield begin, stop, flags.group().decode() if flags else ""
 
