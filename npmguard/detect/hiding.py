@@ -13,7 +13,8 @@ EVALUATION = (
     r"/[.\[]\s*[\"'`]?constructor[\"'`\])]*\s*(\.\s*|\[\s*[\"'`])constructor/",
     r"/[}\])'\"`]\s*(\.\s*|\[\s*[\"'`])constructor[\"'`\]]*\s*\(\s*[\"'`\w$]/",
     r"/\b(require|from|import)\s*\(?\s*[\"'`](node:)?vm[\"'`]/",
-    r"/[.\[]\s*[\"'`]?_compile\b/",
+    # Node compiles a module of its text and its name, and ends without a name before anything has run.
+    r"/[.\[]\s*[\"'`]?_compile[\"'`]?\s*\]?\s*([^\s\w(=\]\"'`$]|\n|$|\(\s*([^\s\w$)]|[\w$][\w$.]*\s*[^\s\w$.)]))/",
     r"/data:(text|application)\/(javascript|ecmascript|x-javascript)/ nocase",
     r"/[\"'`](-e|-p|-pe|--eval|--print)[\"'`=]|\bnode(js)?(\.exe)? (-e|-p|-pe|--eval|--print)\b/",
     r"/\bset(Timeout|Interval|Immediate)\s*\(\s*([\"'`]|atob|unescape|decodeURI|Buffer)/",
