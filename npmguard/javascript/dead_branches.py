@@ -60,11 +60,6 @@ class DeadBranches:
         """Let go of what refers back to this."""
         self._fold = _nothing_known
 
-    @property
-    def found(self) -> bool:
-        """Whether any was found."""
-        return bool(self._starts)
-
     def holds(self, offset: int) -> bool:
         """Whether a place is in a branch that never runs."""
         if self.held(offset):

@@ -47,7 +47,10 @@ _CHANGES = re.compile(
 
 
 class Evaluation(Compiler):
-    """Works out calls of functions of one file, remembering each."""
+    """Works out calls of functions of one file, remembering each.
+
+    ``partial`` where the result of one was used although something was left out of it.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Evaluation(Compiler):
         super().__init__(Machine(limits), scopes)
         self.exhausted: list[Node] = []
         self.seconds = 0.0
+        self.partial = False
         self._index = index
         self._constant = constant
         self._roots: dict[int, Root | None] = {}
@@ -100,11 +104,6 @@ class Evaluation(Compiler):
         return self._roots[index]
 
     @property
-    def partial(self) -> bool:
-        """Whether results may leave something out that the code does: in branches that never run, in guards."""
-        return self._purity.leaves_out
-
-    @property
     def spent(self) -> bool:
         """Whether nothing more can be worked out in this file, since that took too much already."""
         return self.machine.fuel < 0 or self.machine.units < 0
@@ -124,6 +123,7 @@ class Evaluation(Compiler):
                 root.failures += 1
             else:
                 root.results += 1
+                self.partial = self.partial or root.partial
         return known
 
     def value(self, node: Node) -> Value:
@@ -133,6 +133,7 @@ class Evaluation(Compiler):
             self._worked_out[node.id] = UNKNOWN
             root = self._purity.expression(node)
             known = self._worked_out[node.id] = UNKNOWN if root is None else self._computed(root)
+            self.partial = self.partial or (root is not None and root.partial and known is not UNKNOWN)
         return known
 
     def built(self, binding: Binding, use: int) -> Value:
@@ -154,11 +155,15 @@ class Evaluation(Compiler):
                 self._settle(root)
                 layout = self.layout = Layout(binding.function, None, found.owned)
                 steps = [self.statement(node) for node in found.statements]
-                return self._within_share(lambda: self._stepped(steps, layout, binding))
+                value = self._within_share(lambda: self._stepped(steps, layout, binding))
             except Exhausted:
                 self.exhausted.append(found.statements[-1])
             except (GiveUp, Thrown):
                 pass
+            else:
+                skips = root.partial or any(map(self._purity.skips, found.statements))
+                self.partial = self.partial or (skips and value is not UNKNOWN)
+                return value
         return UNKNOWN
 
     @staticmethod

@@ -49,11 +49,6 @@ class Inert:
                 if at_once:
                     self._at_once.add(start)
 
-    @property
-    def found(self) -> bool:
-        """Whether there is any."""
-        return bool(self._starts)
-
     def is_guard(self, call: Node) -> bool:
         """Whether a call makes a guard, which is only run later."""
         return self._begins(call) and call.start_byte not in self._at_once

@@ -30,11 +30,15 @@ _MAX_WORK = 400_000  # names that are looked at for one file, to find what funct
 
 @dataclass(slots=True)
 class Root:
-    """A function or expression that can be worked out, and what it reaches."""
+    """A function or expression that can be worked out, and what it reaches.
+
+    ``partial`` where something was left out of that: branches that never run, guards.
+    """
 
     node: Node
     functions: frozenset[int]
     bindings: tuple[Binding, ...]
+    partial: bool = False
     closure: Func | None = None
     settled: bool = False
     results: int = 0
@@ -80,11 +84,6 @@ class Purity:
             self._inert = Inert(self._index, self.scopes, self.writes)
         return self._inert
 
-    @property
-    def leaves_out(self) -> bool:
-        """Whether anything was left out where it was asked what is reached: branches that never run, guards."""
-        return self._dead.found or (self._inert is not None and self._inert.found)
-
     def function(self, index: int) -> Root | None:
         """What a function reaches, if it is nothing but functions and variables of the file."""
         return self._closed(self.scopes.functions[index], [index], [])
@@ -126,7 +125,10 @@ class Purity:
                 return None
         if any(self._changed_elsewhere(binding, reached) for binding in bindings):
             return None
-        return Root(node, frozenset(reached), tuple(sorted(bindings, key=lambda binding: binding.uses[:1])))
+        spans = [(self._starts[index], self._ends[index]) for index in reached]
+        partial = any(self._is_skipped_between(*span) for span in [(node.start_byte, node.end_byte), *spans])
+        ordered = tuple(sorted(bindings, key=lambda binding: binding.uses[:1]))
+        return Root(node, frozenset(reached), ordered, partial)
 
     def _meant(self, binding: Binding) -> tuple[list[int], list[Binding]]:
         """The functions that a name may mean, and the names in what it is given otherwise.
@@ -187,6 +189,10 @@ class Purity:
             used = [use for use in used if not (self.inert.holds(use) or self._dead.held(use))]
         found = dict.fromkeys(self.scopes.at(use) for use in used)
         return [binding for binding in found if binding is not None]
+
+    def skips(self, node: Node) -> bool:
+        """Whether something in a node does not matter to what is worked out."""
+        return self._is_skipped_between(node.start_byte, node.end_byte)
 
     def _is_skipped_between(self, start: int, end: int) -> bool:
         """Whether something in a part of the file does not matter to what is worked out."""
