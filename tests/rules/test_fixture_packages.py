@@ -81,3 +81,11 @@ def test_every_case_belongs_to_a_family_that_has_rules() -> None:
 def expected(case: Case) -> Verdict:
     """Obfuscation is suspicious at most by itself; every other shape is malicious."""
     return Verdict.SUSPICIOUS if family_of(case) == "obfuscation" else Verdict.MALICIOUS
+
+
+@pytest.mark.parametrize("form", ["low", "medium"])
+def test_what_is_harmless_is_not_malicious_for_being_obfuscated(form: str) -> None:
+    sides = [(case, side) for case in BENIGN for side in case.sides]
+    told = {case.name: judge(load_case(case, side, form)) for case, side in sides}
+
+    assert {name: each.rules for name, each in told.items() if each.verdict is Verdict.MALICIOUS} == {}
