@@ -8,22 +8,13 @@ import yara_x
 from npmguard.detect.patterns import Patterns
 from npmguard.detect.prefilter import conditions_of
 from npmguard.detect.rule import load_ruleset
+from tests.unit.detect.test_screens import TEXTS as UNUSUAL
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "packages"
 TEXTS = {
-    "nothing": b"const a = 1;\n",
+    **UNUSUAL,
     "no text": b"",
-    "blanks": b"a;" + b" " * 200 + b"b()\n",
-    "tabs": b"a;" + b"\t" * 40 + b"b()\n",
-    "wide blanks": b"a;" + "\u3000".encode() * 60 + b"b()\n",
-    "blanks of both kinds": b"a;" + b" " * 40 + "\u00a0".encode() + b" " * 40 + b"b()\n",
-    "bytes": b"[" + b"0x1f, 12," * 20 + b"]",
     "hours": b"setTimeout(f, 1000 * 60 * 60)",
-    "variation selectors": "f``\ufe00\ufe01\U000e0101".encode(),
-    "private use": "x\ue001".join("" for _ in range(3)).encode() + "\ue000".encode() * 20,
-    "zero width": "a\u200bb\u200bc\u200bd\u200be".encode(),
-    "soft hyphens": "a\u00ad\u00ad\u00adb".encode(),
-    "prose": "Größe und Höhe, ein Maß, 例えば".encode(),
     "no UTF-8": bytes(range(256)),
     "NUL": b"\0eval(\0)\0fetch\0",
     "carriage returns": b"require('fs')\r\n.readFile(\r\nprocess.env\r\n)",
